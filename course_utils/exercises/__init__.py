@@ -1,0 +1,132 @@
+"""Exercises that answer: ``q1.check(answer)``, ``q1.hint()``, ``q1.solution()``.
+
+Each lesson has a module of its own here, which makes its exercises from `Exercise`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Exercise", "Wrong", "numbers"]
+
+
+class Wrong(Exception):
+    """Raised by a judge: what is wrong with an answer, in the lesson's own terms."""
+
+
+class _NotAttempted(Exception):
+    """The answer is still the stub's."""
+
+
+class _Message:
+    """A text that notebooks render as Markdown and everything else prints."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_markdown_(self) -> str:
+        return self.text
+
+
+def _say(text: str) -> None:
+    from IPython.display import display
+
+    display(_Message(text))
+
+
+def _is_stub(value: Any) -> bool:
+    return value is None or value is Ellipsis
+
+
+def numbers(value: Any, shape: tuple[int, ...] | None = None) -> Any:
+    """Turn an answer into finite numbers, or say what is wrong with it.
+
+    Parameters
+    ----------
+    value : anything
+        What the student gave, or what the student's function returned.
+    shape : tuple of int
+        The expected shape, where there is one.
+
+    Returns
+    -------
+    array of float
+
+    Raises
+    ------
+    Wrong
+        If the value is not numeric, not finite or of another shape.
+    """
+    import numpy as np
+
+    if _is_stub(value):
+        raise _NotAttempted
+    try:
+        array = np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        raise Wrong(f"Numbers are expected here, but a {type(value).__name__} came.") from None
+    if shape is not None and array.shape != shape:
+        raise Wrong(f"The shape is {array.shape}, but {shape} is expected.")
+    if not np.isfinite(array).all():
+        raise Wrong("There are values that are not finite (NaN or infinity).")
+    return array
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise: a judge, hints in order, and a worked solution.
+
+    Parameters
+    ----------
+    judge : callable
+        Takes the answer. Returns, for a right one, the sentence that follows "Correct."; raises
+        `Wrong` with an explanation otherwise. Whatever else it raises is turned into a sentence.
+    hints : sequence of str
+        Given one by one by `hint`, in Markdown.
+    explanation : str
+        The worked solution in Markdown, shown by `solution`.
+    answer : anything
+        A right answer, as a student would pass it: the tests hold the judge against it.
+    misconceptions : dict
+        Name of a known mistake and an answer that makes it: each has a message of its own.
+    """
+
+    judge: Callable[[Any], str]
+    hints: Sequence[str]
+    explanation: str
+    answer: Any
+    misconceptions: dict[str, Any]
+    _given: list[int] = field(default_factory=lambda: [0], repr=False)
+
+    def verdict(self, answer: Any) -> tuple[bool | None, str]:
+        """Judge an answer: (True, False or None for not attempted, and the message)."""
+        try:
+            if _is_stub(answer):
+                raise _NotAttempted
+            return True, f"✅ **Correct.** {self.judge(answer)}"
+        except _NotAttempted:
+            return None, "✏️ **Not attempted yet.** Replace the `...` and run the cell again."
+        except Wrong as wrong:
+            return False, f"❌ **Not yet.** {wrong}"
+        except Exception as error:
+            return False, (
+                "❌ **Not yet.** Your answer could not be evaluated: "
+                f"`{type(error).__name__}: {str(error)[:300]}`"
+            )
+
+    def check(self, answer: Any) -> None:
+        """Say whether the answer is right, and if not, what is wrong with it. Never raises."""
+        _say(self.verdict(answer)[1])
+
+    def hint(self) -> None:
+        """Show the next hint; after the last one, start over."""
+        number = self._given[0] % len(self.hints)
+        self._given[0] += 1
+        _say(f"💡 **Hint {number + 1} of {len(self.hints)}.** {self.hints[number]}")
+
+    def solution(self) -> None:
+        """Show the worked solution."""
+        _say(f"🔑 **Solution.** {self.explanation}")

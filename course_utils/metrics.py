@@ -1,0 +1,235 @@
+"""Scores of predictive distributions, as plain functions of NumPy arrays.
+
+Throughout, axis 0 of a prediction counts K weight samples and axis 1 counts N examples. All
+entropies and log-likelihoods are in nats.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import logsumexp, xlogy
+from scipy.stats import norm
+
+
+class Split(NamedTuple):
+    """A total uncertainty and the two parts that it is the sum of, each of shape (N,)."""
+
+    total: np.ndarray
+    epistemic: np.ndarray
+    aleatoric: np.ndarray
+
+
+def _samples_by_examples(name: str, values: ArrayLike, ndim: int = 2) -> np.ndarray:
+    values = np.asarray(values, dtype=float)
+    if values.ndim != ndim:
+        axes = "(K, N)" if ndim == 2 else "(K, N, C)"
+        raise ValueError(
+            f"{name} has shape {values.shape}, but {axes} is expected: K weight samples first. "
+            f"For a single network give {name}[None]."
+        )
+    return values
+
+
+def mixture_nll(log_prob: ArrayLike) -> np.ndarray:
+    """Negative log-likelihood of the mixture over weight samples.
+
+    ``-log(1/K sum_k p(y|x, w_k))``, by the log-sum-exp trick. Averaging the K log-likelihoods
+    instead would score the samples one by one and not their mixture.
+
+    Parameters
+    ----------
+    log_prob : array, shape (K, N)
+        ``log p(y_n|x_n, w_k)``.
+
+    Returns
+    -------
+    array, shape (N,)
+        In nats; its mean is the usual held-out score.
+    """
+    log_prob = _samples_by_examples("log_prob", log_prob)
+    return np.log(len(log_prob)) - logsumexp(log_prob, axis=0)
+
+
+def gaussian_nll(y: ArrayLike, mu: ArrayLike, sigma: ArrayLike) -> np.ndarray:
+    """Negative log-likelihood of y under an equal mixture of K normal distributions.
+
+    Parameters
+    ----------
+    y : array, shape (N,)
+        Observed values.
+    mu, sigma : array, shape (K, N)
+        Mean and standard deviation, in the units of y; sigma may be any shape that broadcasts.
+
+    Returns
+    -------
+    array, shape (N,)
+        In nats.
+    """
+    return mixture_nll(norm.logpdf(np.asarray(y), _samples_by_examples("mu", mu), sigma))
+
+
+def rmse(y: ArrayLike, mu: ArrayLike) -> float:
+    """Root mean squared error of the predictive mean, in the units of y.
+
+    Parameters
+    ----------
+    y : array, shape (N,)
+        Observed values.
+    mu : array, shape (K, N)
+        Mean that each weight sample predicts; they are averaged first.
+    """
+    mean = _samples_by_examples("mu", mu).mean(axis=0)
+    return float(np.sqrt(np.mean((np.asarray(y) - mean) ** 2)))
+
+
+def mixture_cdf(y: ArrayLike, mu: ArrayLike, sigma: ArrayLike) -> np.ndarray:
+    """Probability that the mixture of K normal distributions gives to values below y.
+
+    Parameters
+    ----------
+    y : array, shape (N,)
+        Where to evaluate.
+    mu, sigma : array, shape (K, N)
+        Mean and standard deviation, in the units of y.
+
+    Returns
+    -------
+    array, shape (N,)
+        In [0, 1]; uniform on it when the predictions are right (the probability integral
+        transform, Dawid 1984).
+    """
+    return norm.cdf(np.asarray(y), _samples_by_examples("mu", mu), sigma).mean(axis=0)
+
+
+def covered(y: ArrayLike, mu: ArrayLike, sigma: ArrayLike, level: float) -> np.ndarray:
+    """Whether each y lies in the central interval of the mixture of K normal distributions.
+
+    Parameters
+    ----------
+    y : array, shape (N,)
+        Observed values.
+    mu, sigma : array, shape (K, N)
+        Mean and standard deviation, in the units of y.
+    level : float
+        Probability inside the interval, between 0 and 1; the rest is halved between its tails.
+
+    Returns
+    -------
+    array of bool, shape (N,)
+        Its mean is the coverage.
+    """
+    return np.abs(mixture_cdf(y, mu, sigma) - 0.5) <= level / 2
+
+
+def mixture_interval(
+    mu: ArrayLike, sigma: ArrayLike, level: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ends of the central interval of the mixture of K normal distributions, by bisection.
+
+    Parameters
+    ----------
+    mu, sigma : array, shape (K, N)
+        Mean and standard deviation.
+    level : float
+        Probability inside the interval, between 0 and 1.
+
+    Returns
+    -------
+    lower, upper : array, shape (N,)
+        In the units of mu, exact to 1e-9 of the widest component's reach.
+    """
+    mu = _samples_by_examples("mu", mu)
+    sigma = np.broadcast_to(sigma, mu.shape)
+    ends = []
+    for quantile in ((1 - level) / 2, (1 + level) / 2):
+        each = norm.ppf(quantile, mu, sigma)
+        low, high = each.min(axis=0), each.max(axis=0)  # the mixture's lies between them
+        for _ in range(40):
+            middle = (low + high) / 2
+            below = mixture_cdf(middle, mu, sigma) < quantile
+            low, high = np.where(below, middle, low), np.where(below, high, middle)
+        ends.append((low + high) / 2)
+    return ends[0], ends[1]
+
+
+def variance_split(mu: ArrayLike, sigma: ArrayLike) -> Split:
+    """Predictive variance and its parts, by the law of total variance.
+
+    ``Var[y] = Var_w[E[y|w]] + E_w[Var[y|w]]``: how much the weight samples disagree (epistemic)
+    plus the noise that each of them expects (aleatoric).
+
+    Parameters
+    ----------
+    mu, sigma : array, shape (K, N)
+        Mean and standard deviation of the prediction of each weight sample.
+
+    Returns
+    -------
+    Split
+        Variances in squared units of mu. The total is computed from the mixture's second moment
+        and not as the sum of the two parts.
+    """
+    mu = _samples_by_examples("mu", mu)
+    sigma = np.broadcast_to(np.asarray(sigma, dtype=float), mu.shape)
+    centred = mu - mu.mean(axis=0)  # the second moment about the mean loses no digits
+    return Split(
+        total=(centred**2 + sigma**2).mean(axis=0),
+        epistemic=mu.var(axis=0),
+        aleatoric=(sigma**2).mean(axis=0),
+    )
+
+
+def entropy_split(probabilities: ArrayLike) -> Split:
+    """Predictive entropy and its parts for a classifier.
+
+    ``H[E_w p] = I[y; w] + E_w H[p]``: the mutual information of label and weights (epistemic)
+    plus the mean entropy of the weight samples (aleatoric); Depeweg et al. 2018.
+
+    Parameters
+    ----------
+    probabilities : array, shape (K, N, C)
+        Class probabilities of each weight sample, summing to 1 over C.
+
+    Returns
+    -------
+    Split
+        Entropies in nats, between 0 and log C.
+    """
+    p = _samples_by_examples("probabilities", probabilities, ndim=3)
+    if not np.allclose(p.sum(axis=-1), 1, atol=1e-3):
+        raise ValueError(
+            "The probabilities do not sum to 1 over the last axis: apply softmax to logits first."
+        )
+    total = -xlogy(p.mean(axis=0), p.mean(axis=0)).sum(axis=-1)
+    aleatoric = -xlogy(p, p).sum(axis=-1).mean(axis=0)
+    return Split(total=total, epistemic=total - aleatoric, aleatoric=aleatoric)
+
+
+def expected_calibration_error(confidence: ArrayLike, correct: ArrayLike, bins: int = 8) -> float:
+    """Mean distance of confidence and accuracy over bins of equally many examples.
+
+    Guo et al. 2017, with bins of equal mass. Even a perfectly calibrated model has an error
+    above zero on finitely many examples.
+
+    Parameters
+    ----------
+    confidence : array, shape (N,)
+        Probability given to the predicted class.
+    correct : array of bool, shape (N,)
+        Whether the predicted class was the right one.
+    bins : int
+        Number of bins.
+
+    Returns
+    -------
+    float
+        Between 0 and 1.
+    """
+    confidence, correct = np.asarray(confidence, float), np.asarray(correct, float)
+    gaps = [
+        len(rows) * abs(confidence[rows].mean() - correct[rows].mean())
+        for rows in np.array_split(np.argsort(confidence, kind="stable"), bins)
+        if len(rows)
+    ]
+    return float(sum(gaps) / len(confidence))

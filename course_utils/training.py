@@ -1,0 +1,321 @@
+"""Training of small models without the overhead that dominates it.
+
+Calling ``model.fit`` once per epoch, or batch by batch from Python, costs small models many times
+what the arithmetic does. Here a whole run is one call on arrays kept in memory, with many steps
+per execution, and a model can be trained again from its start without being traced anew.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+T = TypeVar("T")
+
+_STEPS = 50  # steps per execution: after each the loss is recorded and the progress bar moves
+_BAR = {
+    "leave": False,
+    "delay": 1,
+    "bar_format": "{desc} {percentage:3.0f}% |{bar:30}| {remaining} left",
+}
+
+
+def progress(items: Sequence[T], description: str) -> Iterator[T]:
+    """Loop over items behind a progress bar that shows the time left and vanishes at the end.
+
+    Parameters
+    ----------
+    items : sequence
+        What to loop over. The bar appears after a second.
+    description : str
+        What is going on, in a word or two.
+    """
+    yield from tqdm(items, desc=description, **_BAR)
+
+
+class _Report(keras.callbacks.Callback):
+    """Record the mean loss since the last report, and move the bar."""
+
+    def __init__(self, steps: int, description: str) -> None:
+        super().__init__()
+        self.history: dict[str, list[float]] = {"step": []}
+        self.steps, self.description = steps, description
+
+    def on_train_begin(self, logs=None):
+        self.bar = tqdm(total=self.steps, desc=self.description, **_BAR)
+
+    def on_train_batch_end(self, batch, logs=None):
+        step = min(batch + 1, self.steps)  # the last execution may be cut short by the data's end
+        self.bar.update(step - self.bar.n)
+        self.history["step"].append(step)
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(float(value))
+        self.model.reset_metrics()
+
+    def on_train_end(self, logs=None):
+        self.bar.close()
+
+
+def _batches(x: np.ndarray, y: np.ndarray, epochs: int, batch_size: int) -> tf.data.Dataset:
+    if batch_size >= len(x):
+        # Batched and not from_tensors: its unknown length spares a trace when N changes.
+        return tf.data.Dataset.from_tensor_slices((x, y)).batch(len(x)).cache().repeat(epochs)
+    x, y = tf.constant(x), tf.constant(y)
+    rows = tf.data.Dataset.range(len(x)).shuffle(len(x)).batch(batch_size).repeat(epochs)
+    return rows.map(lambda i: (tf.gather(x, i), tf.gather(y, i))).prefetch(2)
+
+
+def fit(
+    model: keras.Model,
+    x: np.ndarray,
+    y: np.ndarray,
+    epochs: int,
+    batch_size: int | None = None,
+    description: str = "training",
+) -> dict[str, np.ndarray]:
+    """Train a compiled model on arrays in memory, as one call with many steps per execution.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Compiled. Its ``steps_per_execution`` is set here.
+    x, y : array, shape (N, ...)
+        Inputs and targets.
+    epochs : int
+        Passes over the data.
+    batch_size : int
+        Examples per step; without it all N, which makes an epoch one step.
+    description : str
+        Beside the progress bar, which appears after a second and vanishes at the end.
+
+    Returns
+    -------
+    dict of arrays
+        ``step``, every fiftieth and the last, and the mean ``loss`` (and every compiled metric)
+        since the one before.
+
+    Raises
+    ------
+    ValueError
+        If x and y do not have the same length, are empty or hold values that are not finite, or
+        if epochs or batch_size are not positive.
+    """
+    x, y = np.asarray(x), np.asarray(y)
+    if len(x) != len(y) or not len(x):
+        raise ValueError(f"x has {len(x)} rows and y has {len(y)}: both need the same, at least 1.")
+    for name, values in (("x", x), ("y", y)):
+        if not np.isfinite(values).all():
+            raise ValueError(f"{name} holds values that are not finite (NaN or infinity).")
+    batch_size = len(x) if batch_size is None else batch_size
+    if epochs < 1 or batch_size < 1:
+        raise ValueError(f"epochs={epochs} and batch_size={batch_size} must both be at least 1.")
+    steps = epochs * -(-len(x) // batch_size)
+    if model.steps_per_execution != _STEPS:
+        model.steps_per_execution = _STEPS
+        model.train_function = None  # traced again with the new number
+    report = _Report(steps, description)
+    model.fit(
+        _batches(x, y, epochs, batch_size),
+        epochs=1,
+        shuffle=False,
+        verbose=0,
+        callbacks=[report],
+    )
+    return {name: np.array(values) for name, values in report.history.items()}
+
+
+def snapshot(model: keras.Model) -> list[np.ndarray]:
+    """Copy the state of a model and its optimiser, to start again from it.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Built and compiled.
+
+    Returns
+    -------
+    list of arrays
+        For `restore`.
+    """
+    model.optimizer.build(model.trainable_variables)
+    return [np.array(v) for v in (*model.variables, *model.optimizer.variables)]
+
+
+def restore(model: keras.Model, state: Iterable[np.ndarray]) -> None:
+    """Put a model and its optimiser back into a state that `snapshot` copied.
+
+    Nothing is traced again: that makes cross-validation of small models several times faster
+    than building a new model for each fold.
+    """
+    for variable, value in zip((*model.variables, *model.optimizer.variables), state, strict=True):
+        variable.assign(value)
+
+
+class Networks:
+    """R trained copies of one model, from `fit_many`: call it to predict with all of them."""
+
+    def __init__(self, model: keras.Model, trainable: list, fixed: list) -> None:
+        self._model, self._trainable, self._fixed = model, trainable, fixed
+
+    @property
+    def weights(self) -> list[np.ndarray]:
+        """Trainable weights of all copies, each of shape (R, ...)."""
+        return [v.numpy() for v in self._trainable]
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Predict with every copy.
+
+        Parameters
+        ----------
+        x : array, shape (R, ...)
+            What each copy is called with.
+
+        Returns
+        -------
+        array, shape (R, ...)
+            What each copy answers.
+        """
+
+        @tf.function
+        def predict(x):
+            call = _stateless(self._model)
+            return tf.vectorized_map(lambda a: call(*a)[0], (self._trainable, self._fixed, x))
+
+        return predict(tf.constant(x)).numpy()
+
+
+def _is_seed(variable) -> bool:
+    return "seed_generator" in variable.path
+
+
+def _stateless(model: keras.Model):
+    """Model as a function of its weights: (trainable, fixed, x) -> (output, losses).
+
+    Noise is drawn anew at each trace step, and is the same for all copies.
+    """
+    seeds = [
+        tf.cast(tf.random.uniform(v.shape, maxval=2**31 - 1, dtype=tf.int64), v.dtype)
+        for v in model.non_trainable_variables
+        if _is_seed(v)
+    ]
+
+    def call(trainable, fixed, x):
+        noise, others = iter(seeds), iter(fixed)
+        state = [
+            next(noise) if _is_seed(v) else next(others) for v in model.non_trainable_variables
+        ]
+        output, _, losses = model.stateless_call(trainable, state, x, return_losses=True)
+        return output, losses
+
+    return call
+
+
+def fit_many(
+    models: keras.Model | Sequence[keras.Model],
+    x: np.ndarray,
+    y: np.ndarray,
+    epochs: int,
+    rows: np.ndarray | None = None,
+    values: dict[str, np.ndarray] | None = None,
+    description: str = "training",
+) -> Networks:
+    """Train R copies of a small model side by side, each on data and settings of its own.
+
+    The same arithmetic as R calls of `fit` with the full batch, vectorised over the copies: on
+    two cores, a hundred small networks take little longer than one. Cross-validation, ensembles,
+    grids of settings and repeats over seeds are all a matter of what the copies are given.
+
+    Parameters
+    ----------
+    models : keras.Model or sequence of R keras.Model
+        Built and compiled, with a loss that returns one number per row and an optimiser. The
+        copies start from its weights, or each from the weights of its own model. The models
+        themselves are not changed.
+    x, y : array, shape (R, N, ...)
+        Inputs and targets of each copy.
+    epochs : int
+        Steps, each on all rows.
+    rows : array, shape (R, N)
+        Weight of each row in each copy's mean loss: 0 leaves a row out. By default all 1.
+    values : dict of str to array, shape (R,)
+        Values, one per copy, of scalar weights that are not trained, by their name.
+    description : str
+        Beside the progress bar.
+
+    Returns
+    -------
+    Networks
+        Call it with an x of shape (R, ...) to predict.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not belong together, the loss is no number per row, or a name in values
+        is unknown.
+    """
+    copies, single = len(x), isinstance(models, keras.Model)
+    models = [models] * copies if single else list(models)
+    model = models[0]
+    rows = np.ones(np.shape(x)[:2]) if rows is None else np.asarray(rows)
+    if not len(models) == len(y) == copies or np.shape(x)[:2] != np.shape(y)[:2] != rows.shape:
+        raise ValueError(
+            f"x has shape {np.shape(x)}, y {np.shape(y)}, rows {rows.shape}, for {len(models)} "
+            "models: x, y and rows must agree in copies and rows, with a model for each copy."
+        )
+    values = dict(values or {})
+    known = {v.name for v in model.non_trainable_variables}
+    if not set(values) <= known:
+        raise ValueError(f"{sorted(set(values) - known)}: the model only has {sorted(known)}.")
+
+    def stacked(variables_of, i):
+        return np.stack([np.array(variables_of(m)[i]) for m in models])
+
+    trainable = [
+        keras.Variable(stacked(lambda m: m.trainable_variables, i))
+        for i in range(len(model.trainable_variables))
+    ]
+    fixed = [
+        tf.constant(
+            np.asarray(values[v.name], "float32")
+            if v.name in values
+            else stacked(lambda m: m.non_trainable_variables, i)
+        )
+        for i, v in enumerate(model.non_trainable_variables)
+        if not _is_seed(v)
+    ]
+    optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
+    optimizer.build(trainable)
+    loss = keras.losses.get(model.loss)
+    data = (tf.constant(x), tf.constant(y), tf.constant(rows, dtype=tf.float32))
+
+    def total_loss(weights):
+        call = _stateless(model)
+
+        def one_copy(arguments):
+            weights, others, x, y, rows = arguments
+            output, penalties = call(weights, others, x)
+            each = loss(y, output)
+            if each.shape.rank != 1:
+                raise ValueError("The model's loss must return one number per row, unreduced.")
+            return tf.reduce_sum(rows * each) / tf.reduce_sum(rows) + sum(penalties)
+
+        return tf.reduce_sum(tf.vectorized_map(one_copy, (weights, fixed, *data)))
+
+    @tf.function
+    def run(steps):
+        for _ in tf.range(steps):
+            weights = [v.value for v in trainable]
+            with tf.GradientTape() as tape:
+                tape.watch(weights)
+                total = total_loss(weights)
+            optimizer.apply(tape.gradient(total, weights), trainable)
+
+    with tqdm(total=epochs, desc=description, **_BAR) as bar:
+        while bar.n < epochs:
+            steps = min(_STEPS, epochs - bar.n)
+            run(tf.constant(steps))
+            bar.update(steps)
+    return Networks(model, trainable, fixed)

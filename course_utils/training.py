@@ -179,12 +179,12 @@ class Networks:
             What each copy answers.
         """
 
-        @tf.function
         def predict(x):
             call = _stateless(self._model)
             return tf.vectorized_map(lambda a: call(*a)[0], (self._trainable, self._fixed, x))
 
-        return predict(tf.constant(x)).numpy()
+        x = tf.constant(x)
+        return tf.function(predict).get_concrete_function(x)(x).numpy()
 
 
 def _is_seed(variable) -> bool:
@@ -260,7 +260,7 @@ def fit_many(
     models = [models] * copies if single else list(models)
     model = models[0]
     rows = np.ones(np.shape(x)[:2]) if rows is None else np.asarray(rows)
-    if not len(models) == len(y) == copies or np.shape(x)[:2] != np.shape(y)[:2] != rows.shape:
+    if len(models) != copies or not np.shape(x)[:2] == np.shape(y)[:2] == rows.shape:
         raise ValueError(
             f"x has shape {np.shape(x)}, y {np.shape(y)}, rows {rows.shape}, for {len(models)} "
             "models: x, y and rows must agree in copies and rows, with a model for each copy."
@@ -304,7 +304,6 @@ def fit_many(
 
         return tf.reduce_sum(tf.vectorized_map(one_copy, (weights, fixed, *data)))
 
-    @tf.function
     def run(steps):
         for _ in tf.range(steps):
             weights = [v.value for v in trainable]
@@ -313,9 +312,10 @@ def fit_many(
                 total = total_loss(weights)
             optimizer.apply(tape.gradient(total, weights), trainable)
 
+    train = tf.function(run).get_concrete_function(tf.constant(_STEPS))
     with tqdm(total=epochs, desc=description, **_BAR) as bar:
         while bar.n < epochs:
             steps = min(_STEPS, epochs - bar.n)
-            run(tf.constant(steps))
+            train(tf.constant(steps))
             bar.update(steps)
     return Networks(model, trainable, fixed)

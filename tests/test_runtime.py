@@ -6,11 +6,12 @@ import random
 import subprocess
 import sys
 
-import course_utils  # before TensorFlow
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+
+import course_utils
 from course_utils import runtime
 
 HEAVY = ["IPython", "keras", "matplotlib", "pandas", "seaborn", "sklearn", "tensorflow", "tf_keras"]
@@ -54,9 +55,8 @@ def test_setup_prints_one_line_and_no_native_log():
 
 
 def test_a_failing_import_shows_the_native_log_that_was_held_back(tmp_path):
-    (tmp_path / "tensorflow.py").write_text(
-        'import os\nos.write(2, b"libcuda: version mismatch\\n")\nraise ImportError("no TensorFlow")'
-    )
+    log = 'import os; os.write(2, b"libcuda: version mismatch\\n")'
+    (tmp_path / "tensorflow.py").write_text(f'{log}\nraise ImportError("no TensorFlow")')
     done = python("import course_utils; course_utils.setup()", PYTHONPATH=str(tmp_path))
     assert done.returncode != 0
     assert done.stderr.startswith("libcuda: version mismatch\n")

@@ -4,6 +4,7 @@ import IPython.display
 import ipywidgets
 import numpy as np
 import pytest
+
 from course_utils.widgets import explore
 
 

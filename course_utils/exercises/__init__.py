@@ -3,6 +3,7 @@
 Each lesson has a module of its own here, which makes its exercises from `Exercise`.
 """
 
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -65,7 +66,10 @@ def numbers(value: Any, shape: tuple[int, ...] | None = None) -> Any:
     if _is_stub(value):
         raise _NotAttempted
     try:
-        array = np.asarray(value, dtype=float)
+        array = np.asarray(value)
+        if array.dtype.kind not in "biufO":  # text and complex numbers would be cast silently
+            raise TypeError
+        array = array.astype(float)
     except (TypeError, ValueError):
         raise Wrong(f"Numbers are expected here, but a {type(value).__name__} came.") from None
     if shape is not None and array.shape != shape:
@@ -112,10 +116,8 @@ class Exercise:
         except Wrong as wrong:
             return False, f"❌ **Not yet.** {wrong}"
         except Exception as error:
-            return False, (
-                "❌ **Not yet.** Your answer could not be evaluated: "
-                f"`{type(error).__name__}: {str(error)[:300]}`"
-            )
+            said = "".join(traceback.format_exception_only(error)).strip()
+            return False, f"❌ **Not yet.** Your answer could not be evaluated: `{said[:300]}`"
 
     def check(self, answer: Any) -> None:
         """Say whether the answer is right, and if not, what is wrong with it. Never raises."""

@@ -1,0 +1,212 @@
+"""tools/bench.py on small lessons, and the wine lesson's peer on a small problem."""
+
+import json
+import subprocess
+import sys
+
+import nbformat
+import numpy as np
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from scipy.stats import norm
+
+import bench
+import notebooks
+
+PEER = """\
+import json, sys
+
+given = json.load(sys.stdin)
+print(f"{len(given)} variables", file=sys.stderr)
+rows = [len(train) for train, test in given["splits"]]
+json.dump({"nll": [1.0 * n for n in rows], "train_seconds": 60.0}, sys.stdout)
+"""
+VARIABLES = """\
+import numpy as np
+splits = [(np.arange(n), np.arange(9)) for n in (2, 3, 4)]
+nll, train_seconds = np.array([1.5, 2.4, 3.6]), 3.0
+"""
+# Runs in a process of its own, since the peer loads legacy Keras.
+TRY_PEER = """\
+import json
+import numpy as np
+import tensorflow as tf
+from peers import bayesian_neural_networks_wine as peer
+
+peer.EPOCHS, peer.SAMPLES = 2, 4
+rng = np.random.default_rng(0)
+x = rng.normal(size=(300, 11)).astype("float32")
+y = rng.normal(6, 1, size=300).astype("float32")
+train, test = list(range(250)), list(range(250, 300))
+seen, predict = [], peer.predict
+
+
+def seen_predict(model, x):
+    seen.extend([x, *predict(model, x)])
+    return seen[1:]
+
+
+peer.predict = seen_predict
+result = {"figures": peer.figures(x, y, [(train, test)])}
+result["held_out"] = np.array_equal(seen[0], x[test])
+result["prediction"] = [array.tolist() for array in (y[test], *seen[1:])]
+model = peer.build(1000, 11)
+penalty = tf.function(lambda: (model(x), tf.add_n(model.losses))[1])
+result["penalty"] = float(np.mean([penalty() for _ in range(400)]))
+result["sizes"] = [int(np.prod(v.shape)) for v in model.trainable_variables]
+print(json.dumps(result))
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Stands for notebooks/; of the data sets none can be had, and two lessons have a peer."""
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    monkeypatch.setattr(notebooks, "NOTEBOOKS", folder)
+    monkeypatch.setattr(notebooks.data, "is_available", lambda name: False)
+    monkeypatch.setattr(bench, "PEER_FOLDER", tmp_path)
+    names = ("splits", "nll", "train_seconds")
+    monkeypatch.setattr(bench, "PEERS", {"compared": names, "forgetful": names})
+    (tmp_path / "compared.py").write_text(PEER)
+    return folder
+
+
+def write(folder, lesson, *cells):
+    path = folder / f"{lesson}.ipynb"
+    path.write_text(nbformat.writes(new_notebook(cells=list(cells))), encoding="utf-8")
+    return path
+
+
+def test_a_lesson_is_timed_and_stays_as_it_was(folder):
+    stored = new_code_cell("where = 'here'", outputs=[new_output("stream", text="of the past")])
+    away = {"tags": ["needs-download", "data=away"]}
+    path = write(
+        folder,
+        "lesson",
+        stored,
+        new_markdown_cell("Text\n\n## Much memory\n\nfor a moment"),
+        new_code_cell("many = b'x' * 300_000_000\ndel many"),
+        new_code_cell("import time, pathlib\ntime.sleep(0.5)"),
+        new_code_cell("assert pathlib.Path.cwd().name == 'notebooks'"),
+        new_code_cell("1 / 0", metadata=away),
+    )
+    before = path.read_bytes()
+    measured = bench.measure("lesson")
+    assert path.read_bytes() == before
+    assert list(measured.cells) == [
+        "cell 0, where = 'here'",
+        *(f"cell {index}, Much memory" for index in (2, 3, 4)),
+    ]
+    assert measured.cells["cell 3, Much memory"] >= 0.5
+    assert measured.seconds > sum(measured.cells.values())
+    assert 0.3 < measured.peak_gb < 0.7, "the high-water mark of the kernel, not of this process"
+    assert measured.missing == {"away"}
+
+
+def test_every_lesson_has_a_line_and_a_failing_one_a_message(folder, capfd):
+    write(folder, "index", new_code_cell("1 / 0"))
+    write(folder, "compared", new_code_cell(VARIABLES))
+    write(folder, "forgetful", new_code_cell("splits = []"))
+    write(folder, "broken", new_markdown_cell("# Division"), new_code_cell("1 / 0"))
+    assert bench.main([]) == 1
+    printed, errors = capfd.readouterr()
+    assert "broken failed in cell 1, Division: ZeroDivisionError: division by zero" in errors
+    assert "forgetful failed in its last cell's variables: NameError: name 'nll'" in errors
+    assert "3 variables" in errors, "a peer's progress is seen"
+    head, line, title, *rows = printed.splitlines()
+    assert " ".join(head.split()) == "lesson seconds slowest cell peak memory budget"
+    assert line.startswith("compared ")
+    assert line.endswith(" GB      kept")
+    assert title.startswith("compared beside its published peer: 3 paired runs")
+    figures = "nll 2.500 ± 0.608 3.000 ± 0.577 -0.500 ± 0.058 better"
+    assert " ".join(rows[1].split()) == figures
+    assert rows[2].startswith("train_seconds / 3  1.00 ")
+    assert rows[2].endswith(" 20.00          0.050 of the peer's  at most 0.1: kept")
+
+
+def test_a_peer_without_its_data_is_left_out(folder, capsys):
+    away = {"tags": ["needs-download", "data=away"]}
+    write(folder, "compared", new_code_cell(VARIABLES, metadata=away))
+    assert bench.main(["compared"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == "compared: no data set away, its sections and its peer were left out"
+
+
+def test_a_failing_peer_and_a_dead_kernel_are_reported(folder, capfd):
+    (bench.PEER_FOLDER / "compared.py").write_text("1 / 0")
+    write(folder, "compared", new_code_cell(VARIABLES))
+    write(folder, "dead", new_code_cell("import os\nos._exit(1)"))
+    assert bench.main([]) == 1
+    printed, errors = capfd.readouterr()
+    assert "ZeroDivisionError" in errors
+    assert "compared failed in its peer: exit status 1" in errors
+    assert "dead failed in cell 0, import os: Kernel died" in errors
+    assert "compared " in printed, "its own times are printed nevertheless"
+
+
+def test_an_unknown_lesson_is_refused(folder, capsys):
+    write(folder, "flows")
+    with pytest.raises(SystemExit):
+        bench.main(["flowers"])
+    assert "'flowers' (choose from" in capsys.readouterr().err
+
+
+def test_the_table_says_what_is_over_budget():
+    slow = bench.Measured(121, {"cell 1, A": 31, "cell 2, B": 40, "cell 3, C": 30}, 1.6)
+    quick = bench.Measured(120, {"cell 1, A": 2.25, "cell 4, D": 30}, 1.5)
+    assert bench.table({"slow": slow, "quick": quick}) == [
+        "lesson  seconds  slowest cell       peak memory  budget",
+        "slow    121.0    40.0 s: cell 2, B  1.60 GB      "
+        "over 120 s, a cell over 30 s, over 1.5 GB",
+        "quick   120.0    30.0 s: cell 4, D  1.50 GB      kept",
+        "slow: 31.0 s in cell 1, A",
+        "slow: 40.0 s in cell 2, B",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("difference", "verdict"), [(-0.5, "better"), (0.5, "worse"), (0.1, "even"), (-0.1, "even")]
+)
+def test_figures_are_compared_in_pairs(difference, verdict):
+    theirs = np.array([1.0, 5.0, 9.0])
+    ours = theirs + difference + [-0.2, 0.0, 0.2]  # standard error 0.115 of the difference
+    (row,) = bench.comparison("a", {"nll": ours}, {"nll": theirs})[2:]
+    assert row.endswith(f"{difference:.3f} ± 0.115  {verdict}")
+
+
+def test_training_that_takes_longer_than_a_tenth_is_said():
+    (row,) = bench.comparison("a", {"a_seconds": 1.01}, {"a_seconds": 10})[2:]
+    assert row.endswith("0.101 of the peer's  at most 0.1: missed")
+
+
+@pytest.fixture(scope="module")
+def peer():
+    command = [sys.executable, "-c", TRY_PEER]
+    done = subprocess.run(command, cwd=bench.PEER_FOLDER.parent, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_the_published_network_has_its_sizes(peer):
+    posteriors = [n + n * (n + 1) // 2 for n in (11 * 8 + 8, 8 * 8 + 8)]
+    assert sorted(peer["sizes"]) == sorted([11, 11, *posteriors, 8 * 2, 2])
+
+
+def test_the_published_network_weighs_kl_by_one_over_n(peer):
+    sigma = np.log(2)  # softplus(0), where every standard deviation starts; the means start at 0
+    kl = (96 + 72) * (-np.log(sigma) + (sigma**2 - 1) / 2)
+    # The layer estimates it by one sample: 0.25 is the standard error of the mean of 400.
+    assert 1000 * peer["penalty"] == pytest.approx(kl, abs=4 * 0.25)
+
+
+def test_the_published_network_is_scored_as_a_mixture(peer):
+    figures = peer["figures"]
+    y, mu, sigma = map(np.array, peer["prediction"])
+    assert peer["held_out"]
+    assert mu.shape == sigma.shape == (4, 50)
+    assert (mu.std(axis=0) > 0).all(), "every prediction draws weights anew"
+    nll = -np.log(norm.pdf(y, mu, sigma).mean(axis=0)).mean()
+    assert figures["quality_nll"] == [pytest.approx(nll, rel=1e-4)]
+    assert figures["quality_rmse"] == [pytest.approx(np.sqrt(np.mean((y - mu.mean(axis=0)) ** 2)))]
+    assert 0 < figures["quality_seconds"] < 60

@@ -1,0 +1,240 @@
+"""Every score against another way to compute it: SciPy, TFP, scikit-learn, or drawing at random."""
+
+import numpy as np
+import pytest
+import tensorflow_probability as tfp
+from scipy import stats
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import root_mean_squared_error
+
+from course_utils import metrics
+
+K, N, C = 5, 7, 3
+DRAWS = 100_000
+rng = np.random.default_rng(0)
+mu = rng.normal(size=(K, N))
+sigma = rng.uniform(0.2, 2.0, size=(K, N))
+y = rng.normal(size=N)
+probabilities = rng.dirichlet(np.ones(C), size=(K, N))
+
+
+def mixture(mu=mu, sigma=sigma):
+    tfd = tfp.distributions
+    return tfd.MixtureSameFamily(
+        tfd.Categorical(probs=np.full(len(mu), 1 / len(mu))), tfd.Normal(mu.T, sigma.T)
+    )
+
+
+def draw() -> np.ndarray:
+    """Draw from the mixtures of K normal distributions, as an array of shape (DRAWS, N)."""
+    rng = np.random.default_rng(1)
+    chosen = rng.integers(K, size=(DRAWS, N))
+    return rng.normal(mu[chosen, np.arange(N)], sigma[chosen, np.arange(N)])
+
+
+def test_nll_is_the_mixture_s():
+    reference = -mixture().log_prob(y).numpy()
+    np.testing.assert_allclose(metrics.gaussian_nll(y, mu, sigma), reference)
+    np.testing.assert_allclose(metrics.mixture_nll(stats.norm.logpdf(y, mu, sigma)), reference)
+
+
+def test_nll_of_one_sigma_for_all():
+    reference = -mixture(sigma=np.full((K, N), 0.7)).log_prob(y).numpy()
+    np.testing.assert_allclose(metrics.gaussian_nll(y, mu, 0.7), reference)
+
+
+def test_nll_of_k_equal_samples_is_that_of_one():
+    one = -stats.norm.logpdf(y, mu[0], sigma[0])
+    same = np.tile(mu[0], (K, 1)), np.tile(sigma[0], (K, 1))
+    np.testing.assert_allclose(metrics.gaussian_nll(y, *same), one)
+
+
+def test_nll_is_not_the_mean_of_the_samples_own():
+    own = -stats.norm.logpdf(y, mu, sigma).mean(axis=0)
+    assert (metrics.gaussian_nll(y, mu, sigma) < own).all()  # Jensen's inequality
+
+
+def test_nll_does_not_underflow():
+    np.testing.assert_allclose(metrics.mixture_nll([[-2000.0], [-2000.0]]), [2000.0])
+    np.testing.assert_allclose(metrics.mixture_nll([[-np.inf], [0.0]]), [np.log(2)])
+
+
+def test_rmse_is_that_of_the_predictive_mean():
+    assert metrics.rmse(y, mu) == pytest.approx(root_mean_squared_error(y, mu.mean(axis=0)))
+    assert metrics.rmse([1.0, 1.0], [[0.0, 0.0], [2.0, 2.0]]) == 0
+
+
+def test_cdf_is_the_mixture_s():
+    np.testing.assert_allclose(metrics.mixture_cdf(y, mu, sigma), mixture().cdf(y).numpy())
+
+
+@pytest.mark.parametrize("level", [0.1, 0.5, 0.95, 0.9999])
+def test_interval_inverts_the_cdf(level):
+    lower, upper = metrics.mixture_interval(mu, sigma, level)
+    np.testing.assert_allclose(mixture().cdf(lower).numpy(), (1 - level) / 2, atol=1e-6)
+    np.testing.assert_allclose(mixture().cdf(upper).numpy(), (1 + level) / 2, atol=1e-6)
+
+
+def test_interval_of_one_sample_is_the_normal_one():
+    ends = metrics.mixture_interval(mu[:1], sigma[:1], 0.9)
+    np.testing.assert_allclose(ends, stats.norm.interval(0.9, mu[0], sigma[0]), rtol=1e-9)
+
+
+def test_interval_of_components_far_apart():
+    lower, upper = metrics.mixture_interval([[-1e3], [1e3]], 1e-3, 0.5)  # sigma is broadcast
+    np.testing.assert_allclose([lower, upper], [[-1e3], [1e3]])  # each holds half: its median
+
+
+@pytest.mark.parametrize("level", [0.5, 0.9])
+def test_coverage_of_draws_is_the_level(level):
+    inside = np.array([metrics.covered(row, mu, sigma, level) for row in draw()[:2000]])
+    se = np.sqrt(level * (1 - level) / inside.size)
+    assert abs(inside.mean() - level) < 4 * se
+
+
+def test_covered_are_those_inside_the_interval():
+    lower, upper = metrics.mixture_interval(mu, sigma, 0.8)
+    for values in (lower - 1e-6, lower + 1e-6, upper - 1e-6, upper + 1e-6, y):
+        inside = (lower <= values) & (values <= upper)
+        np.testing.assert_array_equal(metrics.covered(values, mu, sigma, 0.8), inside)
+
+
+def test_variance_split_is_that_of_draws():
+    total, epistemic, aleatoric = metrics.variance_split(mu, sigma)
+    drawn = draw()
+    squares = (drawn - drawn.mean(axis=0)) ** 2
+    assert (abs(squares.mean(axis=0) - total) < 5 * squares.std(axis=0) / np.sqrt(DRAWS)).all()
+    np.testing.assert_allclose(total, mixture().variance().numpy())
+    np.testing.assert_allclose(epistemic, [np.var(means) for means in mu.T])
+    np.testing.assert_allclose(aleatoric, [np.mean(s**2) for s in sigma.T])
+
+
+@pytest.mark.parametrize("offset", [0, 1e6])
+def test_variances_add_up_however_far_from_zero(offset):
+    split = metrics.variance_split(mu + offset, sigma)
+    np.testing.assert_allclose(split.total, split.epistemic + split.aleatoric, rtol=1e-12)
+
+
+def test_one_sample_has_no_epistemic_variance():
+    split = metrics.variance_split(mu[:1], 0.5)
+    np.testing.assert_array_equal(split.epistemic, 0)
+    np.testing.assert_allclose(split.total, 0.25)
+
+
+def test_entropy_split_against_scipy():
+    total, epistemic, aleatoric = metrics.entropy_split(probabilities)
+    mean = probabilities.mean(axis=0)
+    np.testing.assert_allclose(total, stats.entropy(mean, axis=-1))
+    np.testing.assert_allclose(aleatoric, stats.entropy(probabilities, axis=-1).mean(axis=0))
+    # The mutual information as the mean Kullback-Leibler divergence to the mean prediction.
+    divergence = stats.entropy(probabilities, mean[None], axis=-1).mean(axis=0)
+    np.testing.assert_allclose(epistemic, divergence)
+
+
+@pytest.mark.filterwarnings("error")
+def test_entropy_of_one_hot_probabilities():
+    agree, differ = [[1.0, 0.0], [1.0, 0.0]], [[1.0, 0.0], [0.0, 1.0]]
+    split = metrics.entropy_split(np.stack([agree, differ], axis=1))  # two samples, two examples
+    np.testing.assert_allclose(split, [[0, np.log(2)], [0, np.log(2)], [0, 0]])
+
+
+def slow_calibration_error(confidence, correct, bins):
+    """Compute the error example by example; the first bins take the remainder."""
+    waiting = sorted(zip(confidence, correct, strict=True), key=lambda example: example[0])
+    error = 0.0
+    for b in range(bins):
+        size = len(confidence) // bins + (b < len(confidence) % bins)
+        bin_, waiting = waiting[:size], waiting[size:]
+        error += abs(sum(p for p, _ in bin_) - sum(hit for _, hit in bin_)) / len(confidence)
+    return error
+
+
+@pytest.mark.parametrize("bins", [1, 4, 8, 300])
+def test_calibration_error_against_a_slow_loop(bins):
+    rng = np.random.default_rng(2)
+    confidence = rng.uniform(0.3, 1.0, size=101)
+    correct = rng.random(101) < confidence**2
+    error = metrics.expected_calibration_error(confidence, correct, bins)
+    assert error == pytest.approx(slow_calibration_error(confidence, correct, bins))
+
+
+def test_calibration_error_against_scikit_learn():
+    rng = np.random.default_rng(3)
+    confidence = rng.random(800)
+    correct = rng.random(800) < confidence**2
+    accuracy, mean = calibration_curve(correct, confidence, n_bins=8, strategy="quantile")
+    error = metrics.expected_calibration_error(confidence, correct)
+    assert error == pytest.approx(abs(accuracy - mean).mean())
+
+
+@pytest.mark.parametrize(
+    ("confidence", "correct", "expected"),
+    [
+        ([1.0, 1.0], [True, True], 0.0),
+        ([0.9] * 4, [False] * 4, 0.9),
+        ([0.75] * 4, [True, True, True, False], 0.0),
+        ([0.2, 0.2, 0.8, 0.8], [1, 1, 1, 1], (0.8 + 0.2) / 2),  # a single bin would say 0.5, too
+        ([0.2, 0.2, 0.8, 0.8], [1, 1, 0, 0], 0.8),  # and here it would say 0
+    ],
+)
+def test_calibration_error_of_known_cases(confidence, correct, expected):
+    bins = len(set(confidence))
+    error = metrics.expected_calibration_error(confidence, correct, bins)
+    assert error == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "score",
+    [
+        lambda: metrics.mixture_nll(mu[0]),
+        lambda: metrics.gaussian_nll(y, mu[0], sigma[0]),
+        lambda: metrics.rmse(y, mu[..., None]),
+        lambda: metrics.mixture_cdf(y, mu[0], sigma[0]),
+        lambda: metrics.covered(y, mu[0], sigma[0], 0.9),
+        lambda: metrics.mixture_interval(mu[0], sigma[0], 0.9),
+        lambda: metrics.variance_split(mu[0], sigma[0]),
+    ],
+)
+def test_a_forgotten_axis_of_samples_is_named(score):
+    with pytest.raises(ValueError, match=r"but \(K, N\) is expected: K weight samples first"):
+        score()
+
+
+@pytest.mark.parametrize(
+    "score",
+    [
+        lambda y: metrics.gaussian_nll(y, mu[:1], sigma[:1]),
+        lambda y: metrics.rmse(y, mu),
+        lambda y: metrics.mixture_cdf(y, mu[:1], sigma[:1]),
+        lambda y: metrics.covered(y, mu[:1], sigma[:1], 0.9),
+    ],
+)
+@pytest.mark.parametrize("values", [y[:, None], y[:-1], y[None], y[0]])
+def test_values_of_another_shape_are_not_broadcast(score, values):
+    with pytest.raises(ValueError, match=r"y has shape .* but \(7,\) is expected"):
+        score(values)
+
+
+@pytest.mark.parametrize("level", [0, 1, 95, -0.5, np.nan])
+def test_a_level_is_a_probability(level):
+    for score in (
+        lambda: metrics.covered(y, mu, sigma, level),
+        lambda: metrics.mixture_interval(mu, sigma, level),
+    ):
+        with pytest.raises(ValueError, match="between 0 and 1"):
+            score()
+
+
+def test_class_probabilities_have_three_axes_and_sum_to_one():
+    with pytest.raises(ValueError, match=r"\(K, N, C\) is expected.*probabilities\[None\]"):
+        metrics.entropy_split(probabilities[0])
+    with pytest.raises(ValueError, match="apply softmax to logits"):
+        metrics.entropy_split(np.log(probabilities))
+
+
+@pytest.mark.parametrize(
+    ("confidence", "correct"), [(probabilities[0], y > 0), (mu[0], y[1:] > 0), ([], [])]
+)
+def test_calibration_error_needs_one_confidence_per_answer(confidence, correct):
+    with pytest.raises(ValueError, match=r"both need the same shape \(N,\)"):
+        metrics.expected_calibration_error(confidence, correct)

@@ -1,0 +1,352 @@
+"""Training against gradient descent by hand, the closed form of least squares, and plain Keras."""
+
+from math import ceil
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from course_utils import training
+from course_utils.training import fit, fit_many, progress, restore, snapshot
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(100, 2)).astype("float32")
+Y = (X @ [[1.0], [-2.0]] + 0.5 + 0.3 * rng.normal(size=(100, 1))).astype("float32")
+
+
+def linear(optimizer="sgd", loss="mse", **compiled) -> keras.Model:
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile(optimizer, loss, **compiled)
+    return model
+
+
+def network(seed=0, optimizer="adam", penalty=0.0, units=5) -> keras.Model:
+    keras.utils.set_random_seed(seed)
+    regularizer = keras.regularizers.L2(penalty) if penalty else None
+    model = keras.Sequential(
+        [
+            keras.Input((2,)),
+            keras.layers.Dense(units, activation="tanh", kernel_regularizer=regularizer),
+            keras.layers.Dense(1),
+        ]
+    )
+    model.compile(optimizer, "mse")
+    return model
+
+
+@pytest.fixture(scope="module")
+def shared() -> keras.Model:
+    """One model for all tests that need no particular weights: tracing takes the time."""
+    return linear(keras.optimizers.SGD(0.01))
+
+
+def assert_same_weights(weights, expected, **tolerance):
+    for actual, wanted in zip(weights, expected, strict=True):
+        np.testing.assert_allclose(actual, wanted, **tolerance)
+
+
+# How many steps, on which examples
+
+
+@pytest.mark.parametrize(
+    ("n", "batch_size", "epochs"),
+    [
+        (100, 30, 7),  # a last batch of 10 in each epoch
+        (100, None, 7),  # without batches: one step an epoch
+        (100, 100, 7),
+        (100, 1000, 3),
+        (64, 16, 25),  # exactly two executions of 50 steps
+        (60, 20, 17),  # one step over
+        (49, 1, 1),  # one step short
+        (1, 1, 1),
+    ],
+)
+def test_the_number_of_steps_is_exact(shared, n, batch_size, epochs):
+    before = int(shared.optimizer.iterations)
+    history = fit(shared, X[:n], Y[:n], epochs, batch_size)
+    steps = epochs * ceil(n / (batch_size or n))
+    assert int(shared.optimizer.iterations) - before == steps
+    full = list(range(50, steps + 1, 50))
+    assert history["step"].tolist() == (full if steps % 50 == 0 else [*full, steps])
+    assert history["loss"].shape == history["step"].shape
+
+
+class Tape(keras.layers.Layer):
+    """Pass its input on, and keep what was seen: one array for each step."""
+
+    def call(self, x):
+        tf.numpy_function(lambda rows: self.seen.append(rows[:, 0]), [x], [])
+        return x
+
+
+@pytest.mark.parametrize(("batch_size", "sizes"), [(4, [4, 4, 2]), (None, [10])])
+def test_an_epoch_shows_every_example_once(batch_size, sizes):
+    tape = Tape()
+    tape.seen = []
+    model = keras.Sequential([keras.Input((1,)), tape, keras.layers.Dense(1)])
+    model.compile("sgd", "mse", jit_compile=False)
+    x = np.arange(10.0)[:, None]
+    fit(model, x, np.zeros(10), epochs=6, batch_size=batch_size)
+    assert [len(step) for step in tape.seen] == 6 * sizes
+    epochs = np.concatenate(tape.seen).reshape(6, 10)
+    np.testing.assert_array_equal(np.sort(epochs), np.tile(np.arange(10), (6, 1)))
+    if batch_size:
+        assert len({tuple(order) for order in epochs}) == 6  # a new order each time
+
+
+def test_inputs_and_targets_stay_together():
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Identity()])
+    model.compile("sgd", "mae")
+    x = np.arange(10.0)[:, None]
+    assert (fit(model, x, x, epochs=5, batch_size=3)["loss"] == 0).all()
+
+
+# What is learned
+
+
+def test_full_batches_are_gradient_descent_by_hand():
+    model = linear(keras.optimizers.SGD(0.1), metrics=["mae"])
+    w, b = (v.numpy().astype(float) for v in model.trainable_variables)
+    losses, errors = [], []
+    for _ in range(70):
+        residual = X @ w + b - Y
+        losses.append(np.mean(residual**2))
+        errors.append(np.mean(abs(residual)))
+        w, b = w - 0.1 * 2 * X.T @ residual / 100, b - 0.1 * 2 * residual.mean(axis=0)
+    history = fit(model, X, Y, epochs=70)
+    assert_same_weights(model.get_weights(), [w, b], rtol=1e-4)
+    assert history.keys() == {"step", "loss", "mae"}
+    for name, each in (("loss", losses), ("mae", errors)):  # the mean since the last report
+        np.testing.assert_allclose(history[name], [np.mean(each[:50]), np.mean(each[50:])], 1e-4)
+
+
+def test_least_squares_is_found():
+    model = linear(keras.optimizers.SGD(0.1))
+    history = fit(model, X, Y, epochs=400)
+    design = np.hstack([X, np.ones((100, 1))]).astype(float)
+    solution, residual, *_ = np.linalg.lstsq(design, Y.astype(float))
+    found = np.concatenate([model.get_weights()[0], model.get_weights()[1][None]])
+    np.testing.assert_allclose(found, solution, rtol=1e-5)
+    np.testing.assert_allclose(history["loss"][-1], residual / 100, rtol=1e-5)
+
+
+def test_plain_keras_learns_the_same():
+    ours, plain = network(0, "sgd", 0.01), network(0, "sgd", 0.01)
+    assert_same_weights(ours.get_weights(), plain.get_weights())
+    fit(ours, X, Y, epochs=20)
+    plain.fit(X, Y, batch_size=100, epochs=20, shuffle=False, verbose=0)
+    assert_same_weights(ours.get_weights(), plain.get_weights(), atol=1e-5)
+
+
+# Starting again
+
+
+def test_training_again_from_a_snapshot_gives_the_same_weights():
+    model = keras.Sequential(  # dropout: the state of its random numbers is put back, too
+        [keras.Input((2,)), keras.layers.Dense(5), keras.layers.Dropout(0.5), keras.layers.Dense(1)]
+    )
+    model.compile("adam", "mse", metrics=["mae"])
+    start = snapshot(model)
+    before = model.get_weights()
+    fit(model, X, Y, epochs=60)
+    once = model.get_weights()
+    assert (once[0] != before[0]).any()
+
+    restore(model, start)
+    assert_same_weights(model.get_weights(), before, rtol=0)
+    assert int(model.optimizer.iterations) == 0
+    fit(model, X, Y, epochs=60)
+    assert_same_weights(model.get_weights(), once, rtol=0)
+
+
+def test_a_snapshot_continues_where_it_was_taken():
+    model = network()
+    fit(model, X, Y, epochs=30)
+    middle = snapshot(model)
+    fit(model, X, Y, epochs=30)
+    expected = model.get_weights()
+    restore(model, middle)
+    fit(model, X, Y, epochs=30)
+    assert_same_weights(model.get_weights(), expected, rtol=0)
+
+
+@pytest.mark.parametrize("other", [linear, network, lambda: network(units=4, optimizer="sgd")])
+def test_the_state_of_another_model_is_refused(other):
+    with pytest.raises(ValueError):
+        restore(network(optimizer="sgd"), snapshot(other()))
+
+
+class Traced(keras.layers.Dense):
+    """Count how often Python runs through it: once a trace."""
+
+    traces = 0
+
+    def call(self, x):
+        self.traces += 1
+        return super().call(x)
+
+
+@pytest.mark.parametrize("batch_size", [None, 8])
+def test_other_data_after_restore_are_not_traced_again(batch_size):
+    layer = Traced(1)
+    model = keras.Sequential([keras.Input((2,)), layer])
+    model.compile("adam", "mse")
+    start = snapshot(model)
+    fit(model, X, Y, epochs=3, batch_size=batch_size)
+    traces = layer.traces
+    for n in (100, 80, 31):
+        restore(model, start)
+        fit(model, X[:n], Y[:n], epochs=n // 10, batch_size=batch_size)
+    assert layer.traces == traces
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "settings", "message"),
+    [
+        (X, Y[:99], {}, "x has 100 rows and y has 99"),
+        (X[:0], Y[:0], {}, "x has 0 rows and y has 0: both need the same, at least 1"),
+        (np.where(X > 0, X, np.nan), Y, {}, "x holds values that are not finite"),
+        (X, np.where(Y > 0, Y, np.inf), {}, "y holds values that are not finite"),
+        (X, Y, {"epochs": 0}, "epochs=0 and batch_size=100 must both be at least 1"),
+        (X, Y, {"batch_size": 0}, "epochs=1 and batch_size=0 must both be at least 1"),
+        (X, Y, {"batch_size": -5}, "batch_size=-5"),
+    ],
+)
+def test_fit_says_what_is_wrong(shared, x, y, settings, message):
+    before = int(shared.optimizer.iterations)
+    with pytest.raises(ValueError, match=message):
+        fit(shared, x, y, **{"epochs": 1} | settings)
+    assert int(shared.optimizer.iterations) == before
+
+
+# Progress bars
+
+
+def assert_came_and_went(written: str, description: str):
+    """Check that a bar was drawn, and that the last thing written blanks its line."""
+    assert description in written and "% |" in written and " left" in written
+    assert "\n" not in written
+    *_, blank, end = written.split("\r")
+    assert len(blank) > 30 and blank.isspace() and end == ""
+
+
+def test_a_slow_training_shows_a_bar_that_vanishes(shared, monkeypatch, capsys):
+    monkeypatch.setitem(training._BAR, "delay", 0)
+    fit(shared, X, Y, epochs=120, description="fold 3")
+    out, err = capsys.readouterr()
+    assert_came_and_went(err, "fold 3")
+    assert out == ""
+
+
+def test_a_quick_training_shows_nothing(shared, capsys):
+    fit(shared, X, Y, epochs=3)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_progress_yields_every_item_behind_a_bar_that_vanishes(monkeypatch, capsys):
+    assert list(progress("abc", "letters")) == ["a", "b", "c"]
+    assert capsys.readouterr() == ("", "")  # quick
+    monkeypatch.setitem(training._BAR, "delay", 0)
+    assert list(progress("abc", "letters")) == ["a", "b", "c"]
+    out, err = capsys.readouterr()
+    assert_came_and_went(err, "letters")
+    assert out == ""
+    assert list(progress([], "nothing")) == []
+
+
+# Many copies side by side
+
+XS = np.stack([X, X[::-1], 2 * X])
+YS = np.stack([Y, Y + 1, -Y])
+
+
+def assert_copies_learn_alone(many, alone, starts, used=(slice(None),) * 3, epochs=60):
+    """Train one model on the rows used by each copy, from its start, and compare the weights."""
+    for i, start in enumerate(starts):
+        restore(alone, start)
+        fit(alone, XS[i, used[i]], YS[i, used[i]], epochs)
+        assert_same_weights([w[i] for w in many.weights], alone.get_weights(), atol=1e-5)
+
+
+def test_many_models_learn_what_each_learns_alone():
+    models = [network(seed, penalty=0.01) for seed in range(3)]
+    before = [snapshot(model) for model in models]
+    many = fit_many(models, XS, YS, epochs=60)
+    for model, state in zip(models, before, strict=True):
+        assert_same_weights(snapshot(model), state, rtol=0)  # left as they were
+    assert_copies_learn_alone(many, models[0], before)
+    predictions = many(XS)
+    assert predictions.shape == (3, 100, 1)
+    np.testing.assert_allclose(predictions[2], models[0](XS[2]), atol=1e-5)  # trained last
+
+
+def test_copies_of_one_model_start_from_its_weights_and_weigh_rows():
+    rows = np.ones((3, 100))
+    rows[0, 70:] = 0  # left out
+    rows[1, :50] = 2  # as if there twice
+    used = [np.arange(70), np.concatenate([np.arange(100), np.arange(50)]), np.arange(100)]
+    model = network(optimizer="sgd")  # Adam would hide a loss of another scale
+    many = fit_many(model, XS, YS, epochs=30, rows=rows)
+    assert_copies_learn_alone(many, model, [snapshot(model)] * 3, used, epochs=30)
+
+
+class Ridge(keras.layers.Dense):
+    """A linear layer whose penalty has a weight of its own, `beta`."""
+
+    def build(self, shape):
+        super().build(shape)
+        self.beta = self.add_weight(name="beta", shape=(), initializer="zeros", trainable=False)
+
+    def call(self, x):
+        self.add_loss(self.beta * keras.ops.sum(self.kernel**2))
+        return super().call(x)
+
+
+def test_each_copy_has_its_own_values():
+    model = keras.Sequential([keras.Input((2,)), Ridge(1, use_bias=False)])
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    beta = np.array([0.0, 0.3, 2.0])
+    many = fit_many(model, np.stack([X] * 3), np.stack([Y] * 3), 300, values={"beta": beta})
+    x, y = X.astype(float), Y.astype(float)
+    for i in range(3):
+        ridge = np.linalg.solve(x.T @ x / 100 + beta[i] * np.eye(2), x.T @ y / 100)
+        np.testing.assert_allclose(many.weights[0][i], ridge, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"y": YS[:, :99]}, "x, y and rows must agree"),
+        ({"y": YS[:2]}, "x, y and rows must agree"),
+        ({"x": XS[:, :99]}, "x, y and rows must agree"),
+        ({"rows": np.ones((3, 99))}, "x, y and rows must agree"),
+        ({"rows": np.ones(3)}, "x, y and rows must agree"),
+        ({"y": YS[:, :99], "rows": np.ones((3, 99))}, "x, y and rows must agree"),
+        ({"values": {"gamma": np.ones(3)}}, r"\['gamma'\]"),
+    ],
+)
+def test_fit_many_says_what_is_wrong(shared, changed, message):
+    with pytest.raises(ValueError, match=message):
+        fit_many(**{"models": shared, "x": XS, "y": YS, "epochs": 1} | changed)
+
+
+def test_fit_many_needs_a_model_for_each_copy(shared):
+    with pytest.raises(ValueError, match="for 2 models"):
+        fit_many([shared] * 2, XS, YS, 1)
+
+
+def test_fit_many_needs_a_loss_for_each_row():
+    with pytest.raises(ValueError, match="one number per row"):
+        fit_many(linear(loss=keras.losses.MeanSquaredError()), XS, YS, 1)
+
+
+def test_many_trainings_show_a_bar_that_vanishes(shared, monkeypatch, capsys):
+    monkeypatch.setitem(training._BAR, "delay", 0)
+    fit_many(shared, XS, YS, epochs=60, description="ensemble")
+    out, err = capsys.readouterr()
+    assert_came_and_went(err, "ensemble")
+    assert out == ""

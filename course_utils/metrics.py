@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import logsumexp, xlogy
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax, logsumexp, xlogy
 from scipy.stats import norm
 
 
@@ -282,3 +283,76 @@ def expected_calibration_error(confidence: ArrayLike, correct: ArrayLike, bins: 
         for rows in equal_bins(confidence, correct, bins)
     ]
     return float(sum(gaps) / len(confidence))
+
+
+def calibration_error_by_chance(
+    confidence: ArrayLike, quantile: float = 0.95, bins: int = 8, repeats: int = 200, seed: int = 0
+) -> float:
+    """Expected calibration error that a perfectly calibrated model may have by chance.
+
+    Outcomes are redrawn from the stated confidences and scored by `expected_calibration_error`
+    (consistency resampling, Bröcker and Smith 2007).
+
+    Parameters
+    ----------
+    confidence : array, shape (N,)
+        Probability given to the predicted class.
+    quantile : float
+        Which quantile of the redrawn errors.
+    bins, repeats, seed : int
+        Number of bins, of redrawn data sets, and the seed of the redrawing.
+
+    Returns
+    -------
+    float
+        Between 0 and 1.
+    """
+    confidence = np.asarray(confidence, float)
+    redrawn = np.random.default_rng(seed).random((repeats, len(confidence))) < confidence
+    errors = [expected_calibration_error(confidence, correct, bins) for correct in redrawn]
+    return float(np.quantile(errors, quantile))
+
+
+def categorical_nll(y: ArrayLike, logits: ArrayLike) -> np.ndarray:
+    """Negative log-likelihood of classes under an equal mixture of K classifiers.
+
+    Parameters
+    ----------
+    y : array of int, shape (N,)
+        Observed classes.
+    logits : array, shape (K, N, C)
+        Unnormalised log-probabilities of each weight sample.
+
+    Returns
+    -------
+    array, shape (N,)
+        In nats.
+    """
+    log_p = log_softmax(_samples_by_examples("logits", logits, ndim=3), axis=-1)
+    return mixture_nll(np.take_along_axis(log_p, np.asarray(y)[None, :, None], axis=-1)[..., 0])
+
+
+def fit_temperature(y: ArrayLike, logits: ArrayLike) -> float:
+    """Temperature T for which the softmax of logits / T has the lowest held-out NLL.
+
+    Temperature scaling (Guo et al. 2017); give it examples that were not trained on.
+
+    Parameters
+    ----------
+    y : array of int, shape (N,)
+        Observed classes.
+    logits : array, shape (N, C)
+        Unnormalised log-probabilities of one network.
+
+    Returns
+    -------
+    float
+        Between 0.1 and 20; above 1 makes predictions less confident.
+    """
+    logits = np.asarray(logits, float)
+    found = minimize_scalar(
+        lambda log_t: categorical_nll(y, logits[None] / np.exp(log_t)).mean(),
+        bounds=(np.log(0.1), np.log(20)),
+        method="bounded",
+    )
+    return float(np.exp(found.x))

@@ -59,6 +59,12 @@ class _Report(keras.callbacks.Callback):
         self.bar.close()
 
 
+def _check_finite(**arrays: np.ndarray) -> None:
+    for name, values in arrays.items():
+        if not np.isfinite(values).all():
+            raise ValueError(f"{name} holds values that are not finite (NaN or infinity).")
+
+
 def _batches(x: np.ndarray, y: np.ndarray, epochs: int, batch_size: int) -> tf.data.Dataset:
     if batch_size >= len(x):
         # Batched and not from_tensors: its unknown length spares a trace when N changes.
@@ -106,9 +112,7 @@ def fit(
     x, y = np.asarray(x), np.asarray(y)
     if len(x) != len(y) or not len(x):
         raise ValueError(f"x has {len(x)} rows and y has {len(y)}: both need the same, at least 1.")
-    for name, values in (("x", x), ("y", y)):
-        if not np.isfinite(values).all():
-            raise ValueError(f"{name} holds values that are not finite (NaN or infinity).")
+    _check_finite(x=x, y=y)
     batch_size = len(x) if batch_size is None else batch_size
     if epochs < 1 or batch_size < 1:
         raise ValueError(f"epochs={epochs} and batch_size={batch_size} must both be at least 1.")
@@ -186,6 +190,23 @@ class Networks:
         x = tf.constant(x)
         return tf.function(predict).get_concrete_function(x)(x).numpy()
 
+    def draws(self, x: np.ndarray, k: int) -> np.ndarray:
+        """Predict with k weight draws of every copy.
+
+        Parameters
+        ----------
+        x : array, shape (R, N, ...)
+            Inputs of each copy, repeated k times along a new axis: a model whose layers draw one
+            set of weights per slice of that axis answers with k functions.
+        k : int
+            Number of draws; 1 for a model without any randomness.
+
+        Returns
+        -------
+        array, shape (R, k, N, ...)
+        """
+        return self(np.repeat(np.asarray(x)[:, None], k, axis=1))
+
 
 def _is_seed(variable) -> bool:
     return "seed_generator" in variable.path
@@ -253,8 +274,8 @@ def fit_many(
     Raises
     ------
     ValueError
-        If the shapes do not belong together, the loss is no number per row, or a name in values
-        is unknown.
+        If the shapes do not belong together, something is not finite, epochs is below 1, the loss
+        is no number per row, or a name in values is unknown.
     """
     copies, single = len(x), isinstance(models, keras.Model)
     models = [models] * copies if single else list(models)
@@ -265,10 +286,17 @@ def fit_many(
             f"x has shape {np.shape(x)}, y {np.shape(y)}, rows {rows.shape}, for {len(models)} "
             "models: x, y and rows must agree in copies and rows, with a model for each copy."
         )
-    values = dict(values or {})
+    if epochs < 1:
+        raise ValueError(f"epochs={epochs} must be at least 1.")
+    values = {name: np.asarray(value, "float32") for name, value in (values or {}).items()}
+    _check_finite(x=np.asarray(x), y=np.asarray(y), rows=rows, **values)
     known = {v.name for v in model.non_trainable_variables}
-    if not set(values) <= known:
-        raise ValueError(f"{sorted(set(values) - known)}: the model only has {sorted(known)}.")
+    for name, value in values.items():
+        if name not in known or value.shape != (copies,):
+            raise ValueError(
+                f"values[{name!r}] has shape {value.shape}: expected are one value for each of "
+                f"{copies} copies, for one of {sorted(known)}."
+            )
 
     def stacked(variables_of, i):
         return np.stack([np.array(variables_of(m)[i]) for m in models])
@@ -279,9 +307,7 @@ def fit_many(
     ]
     fixed = [
         tf.constant(
-            np.asarray(values[v.name], "float32")
-            if v.name in values
-            else stacked(lambda m: m.non_trainable_variables, i)
+            values[v.name] if v.name in values else stacked(lambda m: m.non_trainable_variables, i)
         )
         for i, v in enumerate(model.non_trainable_variables)
         if not _is_seed(v)

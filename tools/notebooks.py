@@ -7,6 +7,7 @@ A lesson that raises an error is reported and leaves its stored notebook as it w
 """
 
 import argparse
+import base64
 import hashlib
 import os
 import subprocess
@@ -27,6 +28,7 @@ from course_utils import data
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 CELL_TIMEOUT = 300  # seconds; the tests allow as much (pyproject.toml)
 DOWNLOAD_TAG = "needs-download"
+COVER_TAG = "cover"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 LANGUAGE_INFO = {  # without the version, which would change the file from Python to Python
@@ -165,8 +167,23 @@ def _report(index: int, cell: nbformat.NotebookNode, error: str) -> str:
     return f"cell {index} failed, its notebook stays as it was:\n{source}\n  {error}"
 
 
+def cover(notebook: nbformat.NotebookNode) -> bytes | None:
+    """The picture of the cell tagged ``cover``: at the lesson's head and in the README."""
+    for cell in notebook.cells:
+        if COVER_TAG in cell.metadata.get("tags", []):
+            for output in cell.outputs:
+                if "image/png" in output.get("data", {}):
+                    return base64.b64decode(output.data["image/png"])
+    return None
+
+
+def cover_path(lesson: str) -> Path:
+    """Where a lesson's cover is."""
+    return NOTEBOOKS / "figures" / f"{lesson}.png"
+
+
 def build(lesson: str) -> None:
-    """Execute a lesson and store it, all of it or nothing.
+    """Execute a lesson and store it with its cover, all of it or nothing.
 
     Raises
     ------
@@ -180,6 +197,9 @@ def build(lesson: str) -> None:
     text = nbformat.writes(notebook, indent=1, ensure_ascii=False)
     unfinished.write_text(text.rstrip("\n") + "\n", encoding="utf-8", newline="\n")
     unfinished.replace(path)
+    if picture := cover(notebook):
+        cover_path(lesson).parent.mkdir(exist_ok=True)
+        cover_path(lesson).write_bytes(picture)
 
 
 def main(arguments: list[str] | None = None) -> int:

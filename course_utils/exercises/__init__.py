@@ -115,7 +115,7 @@ class Exercise:
             return None, "✏️ **Not attempted yet.** Replace the `...` and run the cell again."
         except Wrong as wrong:
             return False, f"❌ **Not yet.** {wrong}"
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             said = "".join(traceback.format_exception_only(error)).strip()
             return False, f"❌ **Not yet.** Your answer could not be evaluated: `{said[:300]}`"
 

@@ -19,8 +19,8 @@ def _judge_kl_weight(answer):
     mean, total = (float(numbers(answer(N, m, r), shape=())) for r in ("mean", "sum"))
     if _close(mean, 1 / N, 1e-9) and _close(total, m / N, 1e-9):
         return (
-            "The mean over a mini-batch estimates 1/N of the data term, so the KL gets 1/N too; the "
-            "sum estimates m/N of it. Note that the number of batches appears nowhere for the mean."
+            "The mean over a mini-batch estimates 1/N of the data term, so the KL gets 1/N too; "
+            "the sum estimates m/N of it. For the mean the number of batches appears nowhere."
         )
     if mean == 1 or total == 1:
         raise Wrong(
@@ -29,13 +29,13 @@ def _judge_kl_weight(answer):
         )
     if _close(mean, 1 / m, 1e-9):
         raise Wrong(
-            "You divided by the batch size. Then the same data cut into smaller batches would get a "
-            "stronger prior: does the posterior know how you cut them?"
+            "You divided by the batch size. Then the same data cut into smaller batches would get "
+            "a stronger prior: does the posterior know how you cut them?"
         )
     if _close(mean, m / N, 1e-9):
         raise Wrong(
-            "One over the number of batches is right for the *sum* over the mini-batch, but for the "
-            "mean the data term is m times smaller."
+            "One over the number of batches is right for the *sum* over the mini-batch, but for "
+            "the mean the data term is m times smaller."
         )
     if _close(mean, 1 / N, 1e-9):
         raise Wrong("The mean is right. The sum over m examples is m times the mean: so is its KL.")
@@ -59,9 +59,10 @@ q1 = Exercise(
         "it: multiply the line above by $m/N$, or by $1/N$.",
     ],
     explanation="Multiply the whole loss by $m/N$: the data term becomes the expected sum over a "
-    "mini-batch, and the KL gets $m/N$. Multiply by $1/N$: the data term becomes the mean, and the "
-    "KL gets $1/N$.\n\n"
-    '```python\ndef kl_weight(N, m, reduction):\n    return 1 / N if reduction == "mean" else m / N\n```',
+    "mini-batch, and the KL gets $m/N$. Multiply by $1/N$: the data term becomes the mean, and "
+    "the KL gets $1/N$.\n\n"
+    "```python\ndef kl_weight(N, m, reduction):\n"
+    '    return 1 / N if reduction == "mean" else m / N\n```',
     answer=_kl_weight,
     misconceptions={
         "one": lambda N, m, reduction: 1,
@@ -81,8 +82,8 @@ def _judge_narrowing(answer):
     exact = np.sqrt(1 - np.square(rhos))
     if _close(given, exact):
         return (
-            "At a correlation of 0.9 mean field reports 44 % of the true uncertainty. With thirteen "
-            "weights the same happens through all correlations together."
+            "At a correlation of 0.9 mean field reports 44 % of the true uncertainty. With "
+            "thirteen weights the same happens through all correlations together."
         )
     if _close(given, 1):
         raise Wrong(
@@ -155,8 +156,8 @@ def _judge_rmse(answer):
         given, np.sqrt(np.mean(error**2, axis=1)).mean()
     ):
         raise Wrong(
-            "You scored every draw and then averaged the scores: the noise of the draws is still in "
-            "it. Average the draws before you compare with y."
+            "You scored every draw and then averaged the scores: the noise of the draws is still "
+            "in it. Average the draws before you compare with y."
         )
     raise Wrong(
         f"You give {given:.4g}. The prediction for each wine is the mean of its column of draws; "
@@ -205,8 +206,8 @@ def _judge_interval(answer):
         raise Wrong("Some upper ends lie below the lower ones: return (lower, upper).")
     if np.abs(inside - 0.95).max() < 0.02:
         return (
-            "It holds 95 % of the mixture: the noise that each network expects and the disagreement "
-            "between them."
+            "It holds 95 % of the mixture: the noise that each network expects and the "
+            "disagreement between them."
         )
     if _close(width, sigma.mean(), 0.02):
         raise Wrong(
@@ -385,8 +386,8 @@ def _judge_objective(answer):
         raise Wrong("The sign of the KL: we *climb* the ELBO, and distance from the prior costs.")
     if _close(given, total / m - kl / N):
         raise Wrong(
-            "Proportional to it, and fine as a loss of Keras; but the ELBO itself is a sum over all "
-            "N examples. Multiply by N."
+            "Proportional to it, and fine as a loss of Keras; but the ELBO itself is a sum over "
+            "all N examples. Multiply by N."
         )
     if _close(given, N / m * (total - kl)):
         raise Wrong("Only the data term is scaled: the KL belongs to all weights and is paid once.")

@@ -145,7 +145,7 @@ def snapshot(model: keras.Model) -> list[np.ndarray]:
         For `restore`.
     """
     model.optimizer.build(model.trainable_variables)
-    return [np.array(v) for v in (*model.variables, *model.optimizer.variables)]
+    return [v.numpy() for v in (*model.variables, *model.optimizer.variables)]
 
 
 def restore(model: keras.Model, state: Iterable[np.ndarray]) -> None:
@@ -299,7 +299,7 @@ def fit_many(
             )
 
     def stacked(variables_of, i):
-        return np.stack([np.array(variables_of(m)[i]) for m in models])
+        return np.stack([variables_of(m)[i].numpy() for m in models])
 
     trainable = [
         keras.Variable(stacked(lambda m: m.trainable_variables, i))

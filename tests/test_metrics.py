@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import tensorflow_probability as tfp
 from scipy import stats
+from scipy.special import softmax
 from sklearn.calibration import calibration_curve
-from sklearn.metrics import root_mean_squared_error
+from sklearn.metrics import log_loss, root_mean_squared_error
 
 from course_utils import metrics
 
@@ -238,3 +239,33 @@ def test_class_probabilities_have_three_axes_and_sum_to_one():
 def test_calibration_error_needs_one_confidence_per_answer(confidence, correct):
     with pytest.raises(ValueError, match=r"both need the same shape \(N,\)"):
         metrics.expected_calibration_error(confidence, correct)
+
+
+def test_nll_of_classes_is_that_of_the_mean_probability():
+    rng = np.random.default_rng(7)
+    logits, y = rng.normal(size=(6, 40, 3)), rng.integers(0, 3, 40)
+    mean = softmax(logits, axis=-1).mean(axis=0)
+    expected = -np.log(mean[np.arange(40), y])
+    np.testing.assert_allclose(metrics.categorical_nll(y, logits), expected)
+    assert metrics.categorical_nll(y, logits).mean() == pytest.approx(log_loss(y, mean))
+
+
+def test_temperature_is_recovered():
+    rng = np.random.default_rng(8)
+    logits = 2 * rng.normal(size=(40_000, 3))
+    p = softmax(logits, axis=-1)
+    y = (p.cumsum(axis=1) > rng.random((len(p), 1))).argmax(axis=1)
+    assert metrics.fit_temperature(y, 2.5 * logits) == pytest.approx(2.5, rel=0.03)
+    assert metrics.fit_temperature(y, 0.5 * logits) == pytest.approx(0.5, rel=0.03)
+
+
+def test_calibration_error_by_chance_is_its_quantile_for_a_calibrated_model():
+    rng = np.random.default_rng(9)
+    confidence = rng.uniform(0.5, 1, 200)
+    errors = [
+        metrics.expected_calibration_error(confidence, rng.random(200) < confidence)
+        for _ in range(2_000)
+    ]
+    expected = np.quantile(errors, 0.9)
+    by_chance = metrics.calibration_error_by_chance(confidence, quantile=0.9, repeats=2_000)
+    assert by_chance == pytest.approx(expected, rel=0.05)

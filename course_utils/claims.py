@@ -78,7 +78,7 @@ class Claims:
         above, below : float
             The claim is that value lies strictly above the one and below the other; at least one.
         se : float
-            Standard error of the value: what it would scatter by if the data were drawn anew.
+            Standard error of the value over the repeats that the lesson names.
         unit : str
             Unit of value, bounds and standard error.
         digits : int

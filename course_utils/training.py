@@ -16,6 +16,7 @@ from tqdm import tqdm
 T = TypeVar("T")
 
 _STEPS = 50  # steps per execution: after each the loss is recorded and the progress bar moves
+_SLICES = 10  # weight draws per call of `Networks.draws`
 _BAR = {
     "leave": False,
     "delay": 1,
@@ -169,6 +170,14 @@ class Networks:
         """Trainable weights of all copies, each of shape (R, ...)."""
         return [v.numpy() for v in self._trainable]
 
+    def _predictor(self, x: np.ndarray):
+        def predict(x):
+            call = _stateless(self._model)
+            return tf.vectorized_map(lambda a: call(*a)[0], (self._trainable, self._fixed, x))
+
+        # Concrete, so that TensorFlow does not warn about the traces of other networks.
+        return tf.function(predict).get_concrete_function(tf.constant(x))
+
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Predict with every copy.
 
@@ -182,13 +191,7 @@ class Networks:
         array, shape (R, ...)
             What each copy answers.
         """
-
-        def predict(x):
-            call = _stateless(self._model)
-            return tf.vectorized_map(lambda a: call(*a)[0], (self._trainable, self._fixed, x))
-
-        x = tf.constant(x)
-        return tf.function(predict).get_concrete_function(x)(x).numpy()
+        return self._predictor(x)(tf.constant(x)).numpy()
 
     def draws(self, x: np.ndarray, k: int) -> np.ndarray:
         """Predict with k weight draws of every copy.
@@ -196,8 +199,9 @@ class Networks:
         Parameters
         ----------
         x : array, shape (R, N, ...)
-            Inputs of each copy, repeated k times along a new axis: a model whose layers draw one
-            set of weights per slice of that axis answers with k functions.
+            Inputs of each copy, repeated along a new axis: a model whose layers draw one set of
+            weights per slice of that axis answers with a function for each. It is called with ten
+            slices at a time, which keeps its memory small.
         k : int
             Number of draws; 1 for a model without any randomness.
 
@@ -205,7 +209,10 @@ class Networks:
         -------
         array, shape (R, k, N, ...)
         """
-        return self(np.repeat(np.asarray(x)[:, None], k, axis=1))
+        slices = tf.repeat(tf.constant(x)[:, None], min(k, _SLICES), axis=1)
+        predict = self._predictor(slices)
+        calls = [predict(slices).numpy() for _ in range(-(-k // _SLICES))]
+        return np.concatenate(calls, axis=1)[:, :k]
 
 
 def _is_seed(variable) -> bool:

@@ -3,7 +3,7 @@
 Axis 0 counts F folds throughout. Nothing here looks at a row that judges.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -84,7 +84,7 @@ def take_rows(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def tune(
-    model: keras.Model,
+    models: keras.Model | Sequence[keras.Model],
     x: np.ndarray,
     y: np.ndarray,
     epochs: int,
@@ -92,13 +92,14 @@ def tune(
     prior_sigmas: np.ndarray,
     parts: int = 4,
     k: int = 30,
-) -> tuple[np.ndarray, float]:
+) -> tuple[np.ndarray, np.ndarray]:
     """Choose each fold's prior scale by cross-validation within its training rows.
 
     Parameters
     ----------
-    model : keras.Model
-        Built and compiled, with untrained weights ``prior_sigma`` and ``n``.
+    models : keras.Model or sequence of F keras.Model
+        Built and compiled, with untrained weights ``prior_sigma`` and ``n``; one start for all
+        folds, or one for each.
     x, y : array, shape (F, N, ...)
         Training rows of each fold, in random order.
     epochs : int
@@ -117,18 +118,20 @@ def tune(
     -------
     best : array, shape (F,)
         The scale with the lowest held-out loss, fold by fold.
-    loss : float
-        That loss, averaged over rows and folds.
+    loss : array, shape (F,)
+        That loss, averaged over rows.
     """
     inside = np.arange(x.shape[1]) % parts != np.arange(parts)[:, None]
     shape = len(x), len(prior_sigmas), parts
     fold, prior, part = np.indices(shape).reshape(3, -1)
     values = {"prior_sigma": prior_sigmas[prior], "n": inside[part].sum(axis=1)}
-    networks = training.fit_many(model, x[fold], y[fold], epochs, inside[part], values, "tuning")
+    if not isinstance(models, keras.Model):
+        models = [models[f] for f in fold]
+    networks = training.fit_many(models, x[fold], y[fold], epochs, inside[part], values, "tuning")
     outputs = networks.draws(x[fold], k)
     losses = [
         score(y[f], output)[~inside[p]].sum()
         for f, p, output in zip(fold, part, outputs, strict=True)
     ]
     table = np.reshape(losses, shape).sum(axis=2) / x.shape[1]
-    return prior_sigmas[table.argmin(axis=1)], float(table.min(axis=1).mean())
+    return prior_sigmas[table.argmin(axis=1)], table.min(axis=1)

@@ -350,3 +350,27 @@ def test_many_trainings_show_a_bar_that_vanishes(shared, monkeypatch, capsys):
     out, err = capsys.readouterr()
     assert_came_and_went(err, "ensemble")
     assert out == ""
+
+
+@pytest.mark.parametrize("k", [1, 10, 23])
+def test_draws_are_as_many_as_asked_for_and_all_different(k):
+    class Noisy(keras.Model):
+        def build(self, shape):
+            self.scale = self.add_weight((), "ones", name="scale")
+            self.noise = keras.random.SeedGenerator(0)
+
+        def call(self, x):
+            if len(x.shape) == 2:
+                return self.scale * x
+            lead = keras.ops.shape(x)[0]
+            return self.scale * x + keras.random.normal((lead, 1, 1), seed=self.noise)
+
+    model = Noisy()
+    model(np.ones((1, 2, 1), "float32"))
+    model.compile("sgd", loss=lambda y, z: (y - z)[..., 0] ** 2)
+    x = np.ones((3, 5, 1), "float32")
+    networks = training.fit_many(model, x, x, epochs=1)
+    drawn = networks.draws(x, k)
+    assert drawn.shape == (3, k, 5, 1)
+    assert np.ptp(drawn, axis=2).max() < 1e-6  # one draw for all rows of a slice
+    assert len(np.unique(drawn[0, :, 0].round(5))) == k

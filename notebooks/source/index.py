@@ -35,7 +35,7 @@
 # | 9 | `autoencoders` | How much of an image fits into a few numbers? | 2 | BNN, NC, ASTRO | 45–90 min | planned |
 # | 10 | `var_mod` | How does one get from compressing data to making new ones? | 9 | L4, BNN, NC, ASTRO | 45–90 min | planned |
 # | 11 | `var_mod_applications` | What can one do with a model that generates? | 10 | BNN, NC | 45–90 min | planned |
-# | 12 | [bayesian_neural_networks_wine](bayesian_neural_networks_wine.ipynb) | How sure is the network, and is it right to be? | 2 | L4, BNN, ASTRO | 75 min | **ready** |
+# | 12 | [bayesian_neural_networks_wine](bayesian_neural_networks_wine.ipynb) | How sure is the network, and is it right to be? | 2 | L4, BNN, ASTRO | 90 min | **ready** |
 # | 13 | `posteriors` | How far from the true posterior do the approximations land? | 12 | BNN, ASTRO | 45–90 min | planned |
 # | 14 | `flows` | How can a network give the exact density of its data? | 10 | L4 | 45–90 min | planned |
 # | 15 | `flows_applications` | Do exact densities hold what they promise on real data? | 13, 14 | L4 | 45–90 min | planned |

@@ -5,6 +5,7 @@ import importlib.util
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -44,6 +45,8 @@ def run(*command: str | Path, cwd: Path, **extra: str) -> subprocess.CompletedPr
         capture_output=True,
         text=True,
         timeout=120,
+        # Whoever runs the tests in the background hands down an ignored Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
 
 

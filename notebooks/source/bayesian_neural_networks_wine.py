@@ -333,7 +333,7 @@ mean = np.linalg.solve(precision, design.T @ y[:, 0] / noise_variance)
 mean_field = 1 / np.sqrt(np.diag(precision))
 marginal = np.sqrt(np.diag(np.linalg.inv(precision)))
 
-# %% tags=["atol=0.03"]
+# %%
 claim(
     "Means of the weights: mean distance from the exact ones, in posterior standard deviations",
     np.mean(np.abs(q_mu - mean) / marginal),
@@ -458,7 +458,7 @@ networks["3 Bayesian, likelihood"] = cross_validate(
     lambda: (DenseVariational(HIDDEN, "tanh"), DenseVariational(1), Noise())
 )
 
-# %% tags=["atol=0.06"]
+# %%
 LEVELS = (0.5, 0.8, 0.95)
 COLUMNS = ["NLL", "RMSE", *(f"{level:.0%} interval" for level in LEVELS)]
 
@@ -478,7 +478,7 @@ networks["2 ... spread of weights"] = mu.mean(axis=1, keepdims=True), mu.std(axi
 scores = {name: fold_scores(*networks[name]) for name in sorted(networks)}
 pd.DataFrame({name: s.mean(axis=0) for name, s in scores.items()}, COLUMNS).T.round(2)
 
-# %% tags=["atol=0.04"]
+# %%
 point, bayes = scores["1 point estimate"], scores["3 Bayesian, likelihood"]
 
 
@@ -524,7 +524,7 @@ claim(text, point[:, 4].mean(), below=band[0.95][0])
 # **Predict.** How many draws are enough? How does the error fall with $K$? We ask the Bayesian
 # network of section 2, hold $K$ draws against 4,000 others, and repeat.
 
-# %% tags=["atol=0.05"]
+# %%
 rng = np.random.default_rng(SEED)
 output = ops.convert_to_numpy(model(np.repeat(scaled[None], 8_000, axis=0)))  # (8000, 178, 2)
 density = norm.pdf(target[:, 0], output[..., 0], np.exp(output[..., 1]))
@@ -561,7 +561,7 @@ exercises.q3.check(rmse_of_prediction)
 # What the mistake costs on our wines, and where the published number comes from: a draw misses by
 # the error of the mean *and* by its own noise, $\sqrt{\text{RMSE}^2 + \sigma_{\text{pred}}^2}$.
 
-# %% tags=["atol=0.05"]
+# %%
 mu, sigma = (a[0][:, judge[0]] for a in networks["3 Bayesian, likelihood"])  # (K, 134)
 truth = Y[judge[0], 0]
 honest, mistaken = metrics.rmse(truth, mu), np.sqrt(np.mean((rng.normal(mu, sigma) - truth) ** 2))
@@ -585,7 +585,7 @@ def interval(mu, sigma): ...
 exercises.q4.check(interval)
 # exercises.q4.hint()  # and .solution()
 
-# %% tags=["atol=0.05"]
+# %%
 single = fold_scores(*(a[:, :1] for a in networks["3 Bayesian, likelihood"]))[:, 3]
 claim(
     "80% interval from one weight draw: it misses more wines, by",
@@ -633,7 +633,7 @@ plotting.show(
     "falls steadily towards zero, the aleatoric part falls far less."
 )
 
-# %% tags=["rtol=0.15"]
+# %%
 gap = max(np.abs(s.total - s.epistemic - s.aleatoric).max() for s in splits)
 claim("The parts add up to the total, to rounding: largest gap", gap, below=1e-6, digits=6)
 claim(
@@ -759,12 +759,12 @@ for name, p in probabilities.items():
     results[name] = np.mean(rows, axis=1).reshape(3, REPEATS, 4)
 columns = ["AUROC", "unseen called at 90% known", "raw: unseen > 90%", "raw: known > 90%"]
 
-# %% tags=["atol=0.08"]
+# %%
 table = pd.DataFrame({n: r.mean(axis=(0, 1)) for n, r in results.items()}, columns).T
 by_cultivar = {n: r[:, :, 1].mean(axis=1) for n, r in results.items()}
 table.join(pd.DataFrame(by_cultivar, [f"called: {name}" for name in wine.target_names]).T).round(2)
 
-# %% tags=["atol=0.06"]
+# %%
 for other in ("MAP", "ensemble of five"):
     better = (results["Bayesian"] - results[other]).mean(axis=0)  # (REPEATS, 4)
     claim(f"Bayesian against {other}: AUROC higher by", **paired(better[:, 0]), above=0)
@@ -855,7 +855,7 @@ for fold, (m, b, other) in enumerate(zip(logits["MAP"], logits["Bayesian"], othe
         temperature = metrics.fit_temperature(wine.y[fitted], m[0, fitted])
         pooled["MAP + temperature"][repeat, used] = softmax(m[0, used] / temperature, axis=-1)
 
-# %% tags=["atol=0.03"]
+# %% tags=["atol=0.01"]
 table, surprise, excess = {}, {}, {}
 for name, p in pooled.items():
     confidence, right = p.max(axis=-1), p.argmax(axis=-1) == wine.y
@@ -869,7 +869,7 @@ columns = ["accuracy", "confidence", "NLL", "ECE", "ECE, 95% of perfect models"]
 table = pd.DataFrame(table, columns).T
 table.round(3)
 
-# %% tags=["atol=0.02"]
+# %% tags=["atol=0.01"]
 claim(
     "Untuned MAP is overconfident: its ECE beyond chance",
     **paired(excess["MAP"]),
@@ -918,12 +918,12 @@ partly = {
     "last": cross_validate(lambda: (DensePoint(HIDDEN, "tanh"), DenseVariational(1), Noise())),
 }
 
-# %% tags=["atol=0.06"]
+# %%
 first, last = (fold_scores(*prediction) for prediction in partly.values())
 layers = {"none": point, "last": last, "first": first, "all": bayes}
 pd.DataFrame({name: s.mean(axis=0) for name, s in layers.items()}, COLUMNS).T.round(2)
 
-# %% tags=["atol=0.06"]
+# %%
 claim(
     "First layer against last layer alone: NLL lower by",
     **paired(last[:, 0] - first[:, 0]),
@@ -1020,7 +1020,7 @@ widgets.explore(redraw, prior_scale=SCALES, wines=WINES)
 #
 # Every sentence below was computed above, with its sampling error where it has one.
 
-# %% tags=["atol=0.06", "rtol=0.15"]
+# %% tags=["atol=0.01"]
 claim
 
 # %% [markdown]
@@ -1055,7 +1055,7 @@ claim
 # on both sides, and rewards a network that remembers. So we report two results: on random splits,
 # as published, and as our **headline** on distinct wines.
 
-# %% tags=["needs-download", "data=wine_quality_white", "atol=0.03"]
+# %% tags=["needs-download", "data=wine_quality_white"]
 white = data.load_wine_quality("white")
 twins = data.twin_groups(white.x)
 distinct = np.unique(twins, return_index=True)[1]
@@ -1125,7 +1125,7 @@ quality_seconds = time.perf_counter() - start
 quality_splits = list(zip(train_rows, test_rows))  # these four are read by `make bench`
 quality_nll, quality_rmse = judge_quality(white_network, test_rows).T
 
-# %% tags=["needs-download", "data=wine_quality_white", "atol=0.03"]
+# %% tags=["needs-download", "data=wine_quality_white"]
 quality = {"Bayesian, random splits": np.stack([quality_nll, quality_rmse], axis=1)}
 for name, rows, tests in (
     ("random splits", train_rows, test_rows),
@@ -1144,7 +1144,7 @@ for name in ("random splits", "distinct wines"):
     print(f"  {name} {difference['value']:+.3f} ± {difference['se']:.3f}")
 pd.DataFrame(table, ["NLL", "RMSE", "± NLL", "± RMSE"]).T.round(3)
 
-# %% tags=["needs-download", "data=wine_quality_white", "atol=0.03"]
+# %% tags=["needs-download", "data=wine_quality_white"]
 mu, _ = white_network(white.x[test_rows])
 missed = (white.y[test_rows] - mu.mean(axis=1)) ** 2
 ratio = np.array([m[h].mean() / m[~h].mean() for m, h in zip(missed, has_twin)])
@@ -1165,7 +1165,7 @@ print(
 #
 # **Predict.** By how much does the epistemic variance grow in either case?
 
-# %% tags=["needs-download", "data=wine_quality_white", "data=wine_quality_red", "atol=0.1", "rtol=0.15"]
+# %% tags=["needs-download", "data=wine_quality_white", "data=wine_quality_red"]
 red = data.load_wine_quality("red")
 fewer = train_rows[:, : int(0.3 * train_rows.shape[1])]
 fewer_network = train_quality(DenseVariational, fewer, prior[DenseVariational])
@@ -1212,7 +1212,7 @@ training.fit(published, white.x[rows], white.y[rows][:, None], epochs=1_000, bat
 output = ops.convert_to_numpy(published(np.tile(white.x[tests], (50, 1)))).reshape(50, -1, 2)
 mu, sigma, truth = output[..., 0], np.exp(output[..., 1]), white.y[tests]
 
-# %% tags=["needs-download", "data=wine_quality_white", "atol=0.04"]
+# %% tags=["needs-download", "data=wine_quality_white"]
 honest, mistaken = metrics.rmse(truth, mu), metrics.rmse(truth, rng.normal(mu, sigma)[:1])
 single = np.mean([metrics.covered(truth, mu[[k]], sigma[[k]], 0.95).mean() for k in range(50)])
 mixed, nll = (

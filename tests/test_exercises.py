@@ -132,7 +132,9 @@ def test_the_solution_is_correct(exercise, capsys):
 
 @every
 def test_the_stub_is_not_attempted_yet(exercise):
-    for stub in STUBS + (UNSOLVED if callable(exercise.answer) else []):
+    several = exercise.answer if isinstance(exercise.answer, tuple) else ()
+    parts = [(*several[:n], *[...] * (len(several) - n)) for n in range(len(several))]
+    for stub in STUBS + parts + (UNSOLVED if callable(exercise.answer) else []):
         passed, message = exercise.verdict(stub)
         assert passed is None, message
         assert "Not attempted yet" in message

@@ -269,3 +269,46 @@ def test_calibration_error_by_chance_is_its_quantile_for_a_calibrated_model():
     expected = np.quantile(errors, 0.9)
     by_chance = metrics.calibration_error_by_chance(confidence, quantile=0.9, repeats=2_000)
     assert by_chance == pytest.approx(expected, rel=0.05)
+
+
+X = (rng.random((6, 9)) < 0.4).astype(float)
+LOGITS = rng.normal(scale=3, size=(4, 9))
+
+
+def test_bernoulli_nll_is_that_of_every_image_under_every_output():
+    bernoulli = tfp.distributions.Independent(tfp.distributions.Bernoulli(LOGITS[None]), 1)
+    reference = -bernoulli.log_prob(X[:, None]).numpy()
+    found = metrics.bernoulli_nll(X, LOGITS)
+    assert found.shape == (6, 4)
+    np.testing.assert_allclose(found, reference, rtol=1e-6)  # TFP counts in float32
+    np.testing.assert_array_equal(metrics.bernoulli_nll(X > 0.5, LOGITS.tolist()), found)
+
+
+def test_bernoulli_nll_of_one_pixel_is_scikit_learn_s_log_loss():
+    for pixel in (0, 1):
+        expected = log_loss([pixel], [[0.25, 0.75]], labels=[0, 1])
+        assert metrics.bernoulli_nll([[pixel]], [[np.log(3)]]).item() == pytest.approx(expected)
+
+
+def test_bernoulli_nll_does_not_overflow():
+    found = metrics.bernoulli_nll([[1.0, 0.0], [0.0, 1.0]], [[1e4, -1e4], [40.0, -40.0]])
+    np.testing.assert_allclose(found, [[0.0, 0.0], [2e4, 80.0]], atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("x", "logits", "words"),
+    [
+        (X / 2, LOGITS, r"grey values between 0 and 1.*binarise first, e.g. x > 0.5"),
+        (X * 255, LOGITS, r"from 0 to 255, but only 0 and 1.*divide by the largest.*binarise"),
+        (X - 1, LOGITS, r"from -1 to 0, but only 0 and 1"),
+        (X * np.nan, LOGITS, r"from nan to nan, but only 0 and 1"),
+        (X[0], LOGITS, r"x has shape \(9,\) and logits \(4, 9\), but \(N, D\) and \(M, D\)"),
+        (X.reshape(6, 3, 3), LOGITS, r"x has shape \(6, 3, 3\).*reshape\(len\(x\), -1\)"),
+        (X[:, :8], LOGITS, r"x has shape \(6, 8\) and logits \(4, 9\)"),
+        (X, LOGITS[:, :, None], r"logits \(4, 9, 1\), but"),
+        (X, LOGITS * np.inf, r"logits holds values that are not finite"),
+    ],
+)
+def test_bernoulli_nll_says_what_is_wrong(x, logits, words):
+    with pytest.raises(ValueError, match=words):
+        metrics.bernoulli_nll(x, logits)

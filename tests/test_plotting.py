@@ -1,5 +1,7 @@
 """Figures: what is drawn, and what is stored with the notebook."""
 
+from statistics import median
+
 import matplotlib
 
 matplotlib.use("Agg")
@@ -10,7 +12,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
-from course_utils import metrics, plotting
+from course_utils import data, metrics, plotting
 
 
 @pytest.fixture
@@ -128,3 +130,109 @@ def test_reliability_of_few_examples_leaves_no_empty_bins(ax, recwarn):
 def test_reliability_needs_one_confidence_per_answer(ax):
     with pytest.raises(ValueError, match=r"both need the same shape \(N,\)"):
         plotting.reliability_diagram(ax, np.full((3, 2), 0.5), [True] * 3)
+
+
+IMAGES = np.random.default_rng(0).uniform(size=(5, 3, 4))
+
+
+def test_the_images_stand_row_by_row_in_one_mosaic(ax):
+    plotting.image_grid(ax, IMAGES, columns=2)
+    (mosaic,) = ax.images
+    empty = np.zeros((3, 4))
+    expected = np.block([[IMAGES[0], IMAGES[1]], [IMAGES[2], IMAGES[3]], [IMAGES[4], empty]])
+    np.testing.assert_array_equal(mosaic.get_array(), expected)
+    assert mosaic.origin == "upper"
+    lines = [(*line.get_xdata(), *line.get_ydata()) for line in ax.lines]
+    assert lines == [(3.5, 3.5, 0, 1), (0, 1, 2.5, 2.5), (0, 1, 5.5, 5.5)]  # between the images
+    assert len(ax.get_xticks()) == len(ax.get_yticks()) == 0
+
+
+def test_ink_is_dark_and_paper_white_however_little_of_the_range_is_used(ax):
+    plotting.image_grid(ax, np.full((1, 2, 2), 0.5), columns=1)
+    (mosaic,) = ax.images
+    greys = mosaic.cmap(mosaic.norm([0.0, 0.5, 1.0]))[:, 0]
+    np.testing.assert_allclose(greys, [1, 0.5, 0], atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("images", "columns", "words"),
+    [
+        (IMAGES * 255, 2, r"images holds values from .* ink from 0 to 1 is expected: divide grey"),
+        (IMAGES - 0.5, 2, r"images holds values from -0\.4.*apply the sigmoid to logits"),
+        (IMAGES * np.nan, 2, r"images holds values from nan to nan"),
+        (IMAGES[0], 2, r"shape \(3, 4\), but \(N, H, W\) .* images\[None\] for a single one"),
+        (IMAGES[..., None], 2, r"shape \(5, 3, 4, 1\), but \(N, H, W\)"),
+        (IMAGES[:0], 2, r"shape \(0, 3, 4\), but .* at least one image"),
+        (IMAGES, 0, "columns=0 must be at least 1"),
+    ],
+)
+def test_image_grid_says_what_is_wrong(ax, images, columns, words):
+    with pytest.raises(ValueError, match=words):
+        plotting.image_grid(ax, images, columns)
+    assert not ax.images
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """The first two of 64 pixels' principal components, and the digits."""
+    digits = data.load_digits()
+    x = digits.x.reshape(-1, 64) - digits.x.reshape(-1, 64).mean(axis=0)
+    return x @ np.linalg.svd(x, full_matrices=False)[2][:2].T, digits.y
+
+
+def test_each_code_has_the_colour_of_its_digit(ax, digits):
+    codes, labels = digits
+    plotting.latent_map(ax, codes, labels)
+    (points,) = ax.collections
+    drawn = {tuple(point) for point in np.column_stack([points.get_offsets(), colors_of(points)])}
+    palette = np.array([matplotlib.colors.to_rgb(f"C{digit}") for digit in range(10)])
+    assert drawn == {tuple(row) for row in np.column_stack([codes, palette[labels]])}
+    assert len(np.unique(palette, axis=0)) == 10
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("$z_1$", "$z_2$")
+
+
+def colors_of(points) -> np.ndarray:
+    return points.get_facecolors()[:, :3]
+
+
+def test_no_digit_hides_the_others_by_being_drawn_last(ax, digits):
+    codes, labels = digits
+    plotting.latent_map(ax, np.sort(codes, axis=0), np.sort(labels))
+    (points,) = ax.collections
+    last = matplotlib.colors.to_rgb("C9")
+    places = np.flatnonzero((colors_of(points) == last).all(axis=1)) / len(labels)
+    assert places.min() < 0.1 and 0.4 < places.mean() < 0.6
+
+
+def test_each_digit_that_occurs_is_named_at_the_median_of_its_codes(ax, digits):
+    codes, labels = digits
+    chosen = np.isin(labels, [1, 4, 7])
+    plotting.latent_map(ax, codes[chosen], labels[chosen].astype(float))
+    assert [text.get_text() for text in ax.texts] == ["1", "4", "7"]
+    for text in ax.texts:
+        own = codes[labels == int(text.get_text())]
+        np.testing.assert_allclose(text.xy, [median(axis) for axis in own.T])
+        assert text.get_path_effects()[0]._gc["foreground"] == "white"
+
+
+CODES, LABELS = np.random.default_rng(0).normal(size=(6, 3)), np.arange(6)
+
+
+@pytest.mark.parametrize(
+    ("codes", "labels", "words"),
+    [
+        (CODES, LABELS, r"\(6, 3\), but \(N, 2\) .* latent size of 2, or choose two of the d"),
+        (CODES[:, 0], LABELS, r"codes has shape \(6,\), but \(N, 2\) is expected"),
+        (CODES[:0, :2], LABELS[:0], r"codes has shape \(0, 2\), but"),
+        (CODES[:, :2] * np.inf, LABELS, "codes holds values that are not finite"),
+        (CODES[:, :2], LABELS[:5], r"labels has shape \(5,\), for 6 codes: one digit"),
+        (CODES[:, :2], LABELS[:, None], r"labels has shape \(6, 1\), for 6 codes: one digit"),
+        (CODES[:, :2], LABELS + 5, "one digit from 0 to 9 is expected for each code"),
+        (CODES[:, :2], LABELS - 1, "one digit from 0 to 9 is expected for each code"),
+        (CODES[:, :2], LABELS + 0.5, "one digit from 0 to 9 is expected for each code"),
+    ],
+)
+def test_latent_map_says_what_is_wrong(ax, codes, labels, words):
+    with pytest.raises(ValueError, match=words):
+        plotting.latent_map(ax, codes, labels)
+    assert not ax.collections

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from course_utils import training
-from course_utils.training import fit, fit_many, progress, restore, snapshot
+from course_utils.training import fit, fit_many
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(100, 2)).astype("float32")
@@ -139,44 +139,6 @@ def test_plain_keras_learns_the_same():
     assert_same_weights(ours.get_weights(), plain.get_weights(), atol=1e-5)
 
 
-# Starting again
-
-
-def test_training_again_from_a_snapshot_gives_the_same_weights():
-    model = keras.Sequential(  # dropout: the state of its random numbers is put back, too
-        [keras.Input((2,)), keras.layers.Dense(5), keras.layers.Dropout(0.5), keras.layers.Dense(1)]
-    )
-    model.compile("adam", "mse", metrics=["mae"])
-    start = snapshot(model)
-    before = model.get_weights()
-    fit(model, X, Y, epochs=60)
-    once = model.get_weights()
-    assert (once[0] != before[0]).any()
-
-    restore(model, start)
-    assert_same_weights(model.get_weights(), before, rtol=0)
-    assert int(model.optimizer.iterations) == 0
-    fit(model, X, Y, epochs=60)
-    assert_same_weights(model.get_weights(), once, rtol=0)
-
-
-def test_a_snapshot_continues_where_it_was_taken():
-    model = network()
-    fit(model, X, Y, epochs=30)
-    middle = snapshot(model)
-    fit(model, X, Y, epochs=30)
-    expected = model.get_weights()
-    restore(model, middle)
-    fit(model, X, Y, epochs=30)
-    assert_same_weights(model.get_weights(), expected, rtol=0)
-
-
-@pytest.mark.parametrize("other", [linear, network, lambda: network(units=4, optimizer="sgd")])
-def test_the_state_of_another_model_is_refused(other):
-    with pytest.raises(ValueError):
-        restore(network(optimizer="sgd"), snapshot(other()))
-
-
 class Traced(keras.layers.Dense):
     """Count how often Python runs through it: once a trace."""
 
@@ -188,15 +150,13 @@ class Traced(keras.layers.Dense):
 
 
 @pytest.mark.parametrize("batch_size", [None, 8])
-def test_other_data_after_restore_are_not_traced_again(batch_size):
+def test_other_data_are_not_traced_again(batch_size):
     layer = Traced(1)
     model = keras.Sequential([keras.Input((2,)), layer])
     model.compile("adam", "mse")
-    start = snapshot(model)
     fit(model, X, Y, epochs=3, batch_size=batch_size)
     traces = layer.traces
     for n in (100, 80, 31):
-        restore(model, start)
         fit(model, X[:n], Y[:n], epochs=n // 10, batch_size=batch_size)
     assert layer.traces == traces
 
@@ -234,9 +194,11 @@ def assert_came_and_went(written: str, description: str):
     assert len(blank) > 30 and blank.isspace() and end == ""
 
 
-def test_a_slow_training_shows_a_bar_that_vanishes(shared, monkeypatch, capsys):
+@pytest.mark.parametrize("train", [fit, fit_many])
+def test_a_slow_training_shows_a_bar_that_vanishes(shared, monkeypatch, capsys, train):
     monkeypatch.setitem(training._BAR, "delay", 0)
-    fit(shared, X, Y, epochs=120, description="fold 3")
+    x, y = (X, Y) if train is fit else (XS, YS)
+    train(shared, x, y, epochs=120, description="fold 3")
     out, err = capsys.readouterr()
     assert_came_and_went(err, "fold 3")
     assert out == ""
@@ -247,41 +209,33 @@ def test_a_quick_training_shows_nothing(shared, capsys):
     assert capsys.readouterr() == ("", "")
 
 
-def test_progress_yields_every_item_behind_a_bar_that_vanishes(monkeypatch, capsys):
-    assert list(progress("abc", "letters")) == ["a", "b", "c"]
-    assert capsys.readouterr() == ("", "")  # quick
-    monkeypatch.setitem(training._BAR, "delay", 0)
-    assert list(progress("abc", "letters")) == ["a", "b", "c"]
-    out, err = capsys.readouterr()
-    assert_came_and_went(err, "letters")
-    assert out == ""
-    assert list(progress([], "nothing")) == []
-
-
 # Many copies side by side
 
 XS = np.stack([X, X[::-1], 2 * X])
 YS = np.stack([Y, Y + 1, -Y])
 
 
-def assert_copies_learn_alone(many, alone, starts, used=(slice(None),) * 3, epochs=60):
-    """Train one model on the rows used by each copy, from its start, and compare the weights."""
-    for i, start in enumerate(starts):
-        restore(alone, start)
-        fit(alone, XS[i, used[i]], YS[i, used[i]], epochs)
-        assert_same_weights([w[i] for w in many.weights], alone.get_weights(), atol=1e-5)
+def assert_copies_learn_alone(many, models, used=(slice(None),) * 3):
+    """Train the model of each copy on the rows that it used, and compare the weights."""
+    for i, model in enumerate(models):
+        fit(model, XS[i, used[i]], YS[i, used[i]], epochs=60)
+        assert_same_weights([w[i] for w in many.weights], model.get_weights(), atol=1e-5)
+
+
+def state(model: keras.Model) -> list[np.ndarray]:
+    return [v.numpy() for v in (*model.variables, *model.optimizer.variables)]
 
 
 def test_many_models_learn_what_each_learns_alone():
     models = [network(seed, penalty=0.01) for seed in range(3)]
-    before = [snapshot(model) for model in models]
+    before = [state(model) for model in models]
     many = fit_many(models, XS, YS, epochs=60)
-    for model, state in zip(models, before, strict=True):
-        assert_same_weights(snapshot(model), state, rtol=0)  # left as they were
-    assert_copies_learn_alone(many, models[0], before)
+    for model, start in zip(models, before, strict=True):
+        assert_same_weights(state(model), start, rtol=0)  # left as they were
+    assert_copies_learn_alone(many, models)
     predictions = many(XS)
     assert predictions.shape == (3, 100, 1)
-    np.testing.assert_allclose(predictions[2], models[0](XS[2]), atol=1e-5)  # trained last
+    np.testing.assert_allclose(predictions[2], models[2](XS[2]), atol=1e-5)
 
 
 def test_copies_of_one_model_start_from_its_weights_and_weigh_rows():
@@ -289,9 +243,9 @@ def test_copies_of_one_model_start_from_its_weights_and_weigh_rows():
     rows[0, 70:] = 0  # left out
     rows[1, :50] = 2  # as if there twice
     used = [np.arange(70), np.concatenate([np.arange(100), np.arange(50)]), np.arange(100)]
-    model = network(optimizer="sgd")  # Adam would hide a loss of another scale
-    many = fit_many(model, XS, YS, epochs=30, rows=rows)
-    assert_copies_learn_alone(many, model, [snapshot(model)] * 3, used, epochs=30)
+    models = [network(optimizer="sgd") for _ in range(3)]  # Adam would hide a loss of another scale
+    many = fit_many(models[0], XS, YS, epochs=60, rows=rows)
+    assert_copies_learn_alone(many, models, used)
 
 
 class Ridge(keras.layers.Dense):
@@ -342,14 +296,6 @@ def test_fit_many_needs_a_model_for_each_copy(shared):
 def test_fit_many_needs_a_loss_for_each_row():
     with pytest.raises(ValueError, match="one number per row"):
         fit_many(linear(loss=keras.losses.MeanSquaredError()), XS, YS, 1)
-
-
-def test_many_trainings_show_a_bar_that_vanishes(shared, monkeypatch, capsys):
-    monkeypatch.setitem(training._BAR, "delay", 0)
-    fit_many(shared, XS, YS, epochs=60, description="ensemble")
-    out, err = capsys.readouterr()
-    assert_came_and_went(err, "ensemble")
-    assert out == ""
 
 
 @pytest.mark.parametrize("k", [1, 10, 23])

@@ -63,7 +63,7 @@ def numbers(value: Any, shape: tuple[int, ...] | None = None) -> Any:
     """
     import numpy as np
 
-    if _is_stub(value):
+    if _is_stub(value) or (isinstance(value, tuple) and any(_is_stub(v) for v in value)):
         raise _NotAttempted
     try:
         array = np.asarray(value)

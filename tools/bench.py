@@ -5,8 +5,9 @@ python tools/bench.py flows     this lesson
 
 The notebooks stay as they are. A lesson in `PEERS` hands some of its variables to the script
 ``tools/peers/<lesson>.py``, as JSON. That answers in the same way with figures of the same names:
-an array holds a score of each paired run, where lower is better, and what ends in ``_seconds`` is
-the training time of all runs together.
+an array holds scores in pairs, one for each split or each held-out example, where lower is better,
+and what ends in ``_seconds`` is the whole training time. A lesson that scores better than its
+peer after a tenth of that time has reached the peer's final score within that tenth.
 """
 
 import argparse
@@ -38,6 +39,7 @@ PEERS = {
         "quality_rmse",
         "quality_seconds",
     ),
+    "var_mod": ("vae_rows", "vae_nelbo", "vae_seconds"),
 }
 # The kernel itself knows best. On Linux its ru_maxrss may be that of the process that started it.
 PEAK_BYTES = """\
@@ -189,22 +191,22 @@ def run_peer(lesson: str, variables: dict) -> dict:
 
 
 def comparison(lesson: str, ours: dict, theirs: dict) -> list[str]:
-    """The lesson's figures beside its peer's, in paired runs."""
-    runs = max(np.size(value) for value in theirs.values())
+    """The lesson's figures beside its peer's, in pairs."""
+    pairs = max(np.size(value) for value in theirs.values())
     rows = [("", "lesson", "peer", "lesson - peer", "verdict")]
     for name, their in theirs.items():
         our, their = np.array(ours[name]), np.array(their)
         if name.endswith("_seconds"):
             share = our / their
             verdict = "kept" if share <= PEER_SHARE else "missed"
-            cells = (f"{our / runs:.2f}", f"{their / runs:.2f}", f"{share:.3f} of the peer's")
-            rows.append((f"{name} / {runs}", *cells, f"at most {PEER_SHARE}: {verdict}"))
+            cells = (f"{our:.2f}", f"{their:.2f}", f"{share:.3f} of the peer's")
+            rows.append((name, *cells, f"at most {PEER_SHARE}: {verdict}"))
             continue
         mean, error = mean_and_error(our - their)
         verdict = "even" if abs(mean) <= 2 * error else "better" if mean < 0 else "worse"
         cells = [f"{m:.3f} ± {e:.3f}" for m, e in map(mean_and_error, (our, their, our - their))]
         rows.append((name, *cells, verdict))
-    title = f"{lesson} beside its published peer: {runs} paired runs, mean ± standard error"
+    title = f"{lesson} beside its published peer: {pairs} pairs, mean ± standard error"
     return [title, *columns(rows)]
 
 

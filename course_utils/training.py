@@ -54,7 +54,8 @@ def _batches(x: np.ndarray, y: np.ndarray, epochs: int, batch_size: int) -> tf.d
     if batch_size >= len(x):
         # Batched and not from_tensors: its unknown length spares a trace when N changes.
         return tf.data.Dataset.from_tensor_slices((x, y)).batch(len(x)).cache().repeat(epochs)
-    x, y = tf.constant(x), tf.constant(y)
+    same, x = y is x, tf.constant(x)  # an autoencoder's data are kept once
+    y = x if same else tf.constant(y)
     rows = tf.data.Dataset.range(len(x)).shuffle(len(x)).batch(batch_size).repeat(epochs)
     return rows.map(lambda i: (tf.gather(x, i), tf.gather(y, i))).prefetch(2)
 

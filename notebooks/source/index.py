@@ -32,8 +32,8 @@
 # | 6 | `resnet` | Why did more layers make networks worse, and what do skip connections change? | 2, 3 | ASTRO | 45–90 min | planned |
 # | 7 | `transfer_learning` | When does what was learnt on one task help with another? | 6 | ASTRO | 45–90 min | planned |
 # | 8 | `recurrent` | How does a network remember what came before? | 2 | NC | 45–90 min | planned |
-# | 9 | `autoencoders` | How much of an image fits into a few numbers? | 2 | BNN, NC, ASTRO | 45–90 min | planned |
-# | 10 | `var_mod` | How does one get from compressing data to making new ones? | 9 | L4, BNN, NC, ASTRO | 45–90 min | planned |
+# | 9 | [autoencoders](autoencoders.ipynb) | What is worth keeping of a picture? | 2 | BNN, NC, ASTRO | 75 min | **ready** |
+# | 10 | [var_mod](var_mod.ipynb) | How probable is a picture, and where do new ones come from? | 9 | L4, BNN, NC, ASTRO | 90 min | **ready** |
 # | 11 | `var_mod_applications` | What can one do with a model that generates? | 10 | BNN, NC | 45–90 min | planned |
 # | 12 | [bayesian_neural_networks_wine](bayesian_neural_networks_wine.ipynb) | How sure is the network, and is it right to be? | 2 | L4, BNN, ASTRO | 90 min | **ready** |
 # | 13 | `posteriors` | How far from the true posterior do the approximations land? | 12 | BNN, ASTRO | 45–90 min | planned |
@@ -45,7 +45,7 @@
 # VAE*; **NC** *Neural Computation Revision, Part 2*; **ASTRO** *Machine Learning for Astrophysics:
 # Deep Learning*.
 #
-# Lesson 12 is the first that is ready. Until the lessons before it are there, it asks for dense
+# Lessons 9, 10 and 12 are ready. Until the lessons before them are there, they ask for dense
 # networks, gradient descent, the normal distribution and Bayes' rule from elsewhere.
 
 # %% [markdown]

@@ -137,6 +137,15 @@ def test_a_peer_without_its_data_is_left_out(folder, capsys):
     assert last == "compared: no data set away, its sections and its peer were left out"
 
 
+def test_a_peer_that_needs_nothing_of_the_missing_data_runs(folder, capsys):
+    away = {"tags": ["needs-download", "data=away"]}
+    write(folder, "compared", new_code_cell(VARIABLES), new_code_cell("more = 1", metadata=away))
+    assert bench.main(["compared"]) == 0
+    _, _, note, title, *_ = capsys.readouterr().out.splitlines()
+    assert note == "compared: no data set away, its sections were left out"
+    assert title.startswith("compared beside its published peer")
+
+
 def test_a_failing_peer_and_a_dead_kernel_are_reported(folder, capfd):
     (bench.PEER_FOLDER / "compared.py").write_text("1 / 0")
     write(folder, "compared", new_code_cell(VARIABLES))

@@ -127,8 +127,10 @@ def measure(lesson: str) -> Measured:
             measured.seconds = time.perf_counter() - start
             where = "its last cell's variables"
             measured.peak_gb = evaluate(client, ("peak_bytes",), PEAK_BYTES)["peak_bytes"] / 1e9
-            if lesson in PEERS and not measured.missing:
-                measured.variables = evaluate(client, PEERS[lesson])
+            handed = PEERS.get(lesson, ())
+            ready = f"ready = all(name in globals() for name in {handed})\n"
+            if not measured.missing or evaluate(client, ("ready",), ready)["ready"]:
+                measured.variables = evaluate(client, handed)
     except CellExecutionError as error:
         raise RuntimeError(f"{where}: {error.ename}: {error.evalue}") from None
     except (CellTimeoutError, DeadKernelError) as error:
@@ -226,8 +228,9 @@ def main(arguments: list[str] | None = None) -> int:
             measured = all_measured[name] = measure(name)
             if measured.missing:
                 gone = ", ".join(sorted(measured.missing))
-                notes.append(f"{name}: no data set {gone}, its sections and its peer were left out")
-            elif name in PEERS:
+                peer = " and its peer" if name in PEERS and not measured.variables else ""
+                notes.append(f"{name}: no data set {gone}, its sections{peer} were left out")
+            if measured.variables:
                 theirs = run_peer(name, measured.variables)
                 notes += comparison(name, measured.variables, theirs)
         except RuntimeError as error:

@@ -4,6 +4,26 @@ import html
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+
+def mean_and_error(values: ArrayLike) -> dict[str, float]:
+    """Mean of independent values and its standard error, as the keywords that a claim takes.
+
+    For a comparison hand over the paired differences.
+
+    Parameters
+    ----------
+    values : array, shape (N,)
+        One for each fold, start or example; at least two.
+
+    Returns
+    -------
+    dict of float
+        ``value`` and ``se``: ``claim("A beats B by", **mean_and_error(b - a), above=0)``.
+    """
+    values = np.asarray(values, dtype=float)
+    return {"value": values.mean(), "se": values.std(ddof=1) / len(values) ** 0.5}
 
 
 class ClaimFailed(AssertionError):

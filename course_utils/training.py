@@ -2,10 +2,10 @@
 
 Calling ``model.fit`` once per epoch, or batch by batch from Python, costs small models many times
 what the arithmetic does. Here a whole run is one call on arrays kept in memory, with many steps
-per execution.
+per execution, and a model can be trained again from its start without being traced anew.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import keras
 import numpy as np
@@ -115,6 +115,33 @@ def fit(
         callbacks=[report],
     )
     return {name: np.array(values) for name, values in report.history.items()}
+
+
+def snapshot(model: keras.Model) -> list[np.ndarray]:
+    """Copy the state of a model and its optimiser, to start again from it.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Built and compiled.
+
+    Returns
+    -------
+    list of arrays
+        For `restore`.
+    """
+    model.optimizer.build(model.trainable_variables)
+    return [v.numpy() for v in (*model.variables, *model.optimizer.variables)]
+
+
+def restore(model: keras.Model, state: Iterable[np.ndarray]) -> None:
+    """Put a model and its optimiser back into a state that `snapshot` copied.
+
+    Nothing is traced again: that makes cross-validation of small models several times faster
+    than building a new model for each fold.
+    """
+    for variable, value in zip((*model.variables, *model.optimizer.variables), state, strict=True):
+        variable.assign(value)
 
 
 class Networks:

@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy.stats import sem
 
-from course_utils.claims import ClaimFailed, Claims
+from course_utils.claims import ClaimFailed, Claims, mean_and_error
 
 
 @pytest.fixture
@@ -72,3 +73,10 @@ def test_the_summary_lists_every_claim_once_as_text_and_as_an_escaped_table(clai
     assert table.count("<tr>") == 3
     assert "p &lt; q &amp; r</td><td>1.50</td><td>below 2.00</td>" in table
     assert "<td>2.5 &lt;m&gt;/s</td>" in table
+
+
+def test_a_mean_is_handed_over_with_its_standard_error(claim, capsys):
+    gains = [0.5, 0.1, 0.4, 0.4]
+    assert mean_and_error(gains) == {"value": pytest.approx(0.35), "se": pytest.approx(sem(gains))}
+    claim("A beats B by", **mean_and_error(gains), above=0)
+    assert "0.35 ± 0.09" in capsys.readouterr().out

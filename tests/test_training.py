@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from course_utils import training
-from course_utils.training import fit, fit_many
+from course_utils.training import fit, fit_many, restore, snapshot
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(100, 2)).astype("float32")
@@ -139,6 +139,44 @@ def test_plain_keras_learns_the_same():
     assert_same_weights(ours.get_weights(), plain.get_weights(), atol=1e-5)
 
 
+# Starting again
+
+
+def test_training_again_from_a_snapshot_gives_the_same_weights():
+    model = keras.Sequential(  # dropout: the state of its random numbers is put back, too
+        [keras.Input((2,)), keras.layers.Dense(5), keras.layers.Dropout(0.5), keras.layers.Dense(1)]
+    )
+    model.compile("adam", "mse", metrics=["mae"])
+    start = snapshot(model)
+    before = model.get_weights()
+    fit(model, X, Y, epochs=60)
+    once = model.get_weights()
+    assert (once[0] != before[0]).any()
+
+    restore(model, start)
+    assert_same_weights(model.get_weights(), before, rtol=0)
+    assert int(model.optimizer.iterations) == 0
+    fit(model, X, Y, epochs=60)
+    assert_same_weights(model.get_weights(), once, rtol=0)
+
+
+def test_a_snapshot_continues_where_it_was_taken():
+    model = network()
+    fit(model, X, Y, epochs=30)
+    middle = snapshot(model)
+    fit(model, X, Y, epochs=30)
+    expected = model.get_weights()
+    restore(model, middle)
+    fit(model, X, Y, epochs=30)
+    assert_same_weights(model.get_weights(), expected, rtol=0)
+
+
+@pytest.mark.parametrize("other", [linear, network, lambda: network(units=4, optimizer="sgd")])
+def test_the_state_of_another_model_is_refused(other):
+    with pytest.raises(ValueError):
+        restore(network(optimizer="sgd"), snapshot(other()))
+
+
 class Traced(keras.layers.Dense):
     """Count how often Python runs through it: once a trace."""
 
@@ -150,13 +188,15 @@ class Traced(keras.layers.Dense):
 
 
 @pytest.mark.parametrize("batch_size", [None, 8])
-def test_other_data_are_not_traced_again(batch_size):
+def test_other_data_after_restore_are_not_traced_again(batch_size):
     layer = Traced(1)
     model = keras.Sequential([keras.Input((2,)), layer])
     model.compile("adam", "mse")
+    start = snapshot(model)
     fit(model, X, Y, epochs=3, batch_size=batch_size)
     traces = layer.traces
     for n in (100, 80, 31):
+        restore(model, start)
         fit(model, X[:n], Y[:n], epochs=n // 10, batch_size=batch_size)
     assert layer.traces == traces
 
@@ -222,16 +262,12 @@ def assert_copies_learn_alone(many, models, used=(slice(None),) * 3):
         assert_same_weights([w[i] for w in many.weights], model.get_weights(), atol=1e-5)
 
 
-def state(model: keras.Model) -> list[np.ndarray]:
-    return [v.numpy() for v in (*model.variables, *model.optimizer.variables)]
-
-
 def test_many_models_learn_what_each_learns_alone():
     models = [network(seed, penalty=0.01) for seed in range(3)]
-    before = [state(model) for model in models]
+    before = [snapshot(model) for model in models]
     many = fit_many(models, XS, YS, epochs=60)
     for model, start in zip(models, before, strict=True):
-        assert_same_weights(state(model), start, rtol=0)  # left as they were
+        assert_same_weights(snapshot(model), start, rtol=0)  # left as they were
     assert_copies_learn_alone(many, models)
     predictions = many(XS)
     assert predictions.shape == (3, 100, 1)

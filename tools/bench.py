@@ -28,6 +28,7 @@ from nbformat.v4 import new_code_cell
 from tqdm import tqdm
 
 import notebooks
+from course_utils.claims import mean_and_error
 
 LESSON_SECONDS, CELL_SECONDS, PEAK_GB = 120, 30, 1.5
 PEER_SHARE = 0.1  # of the peer's training time
@@ -204,17 +205,13 @@ def comparison(lesson: str, ours: dict, theirs: dict) -> list[str]:
             cells = (f"{our:.2f}", f"{their:.2f}", f"{share:.3f} of the peer's")
             rows.append((name, *cells, f"at most {PEER_SHARE}: {verdict}"))
             continue
-        mean, error = mean_and_error(our - their)
+        mean, error = mean_and_error(our - their).values()
         verdict = "even" if abs(mean) <= 2 * error else "better" if mean < 0 else "worse"
-        cells = [f"{m:.3f} ± {e:.3f}" for m, e in map(mean_and_error, (our, their, our - their))]
+        both = [mean_and_error(scores) for scores in (our, their, our - their)]
+        cells = [f"{m['value']:.3f} ± {m['se']:.3f}" for m in both]
         rows.append((name, *cells, verdict))
     title = f"{lesson} beside its published peer: {pairs} pairs, mean ± standard error"
     return [title, *columns(rows)]
-
-
-def mean_and_error(values: np.ndarray) -> tuple[float, float]:
-    """Mean and its standard error."""
-    return values.mean(), values.std(ddof=1) / np.sqrt(len(values))
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -484,23 +484,20 @@ def agreement(method, name):
     return np.array(scores)
 
 
-def paired(difference):
-    """Mean and its standard error."""
-    return {"value": np.mean(difference), "se": np.std(difference, ddof=1) / len(difference) ** 0.5}
-
-
 ways = [("k-means", name) for name in described]
 ways += [("mixture", name) for name in ("PCA", "autoencoder")]
 ari = {way: agreement(*way) for way in ways}
-pd.DataFrame({way: paired(a) for way, a in ari.items()}).T.set_axis(["ARI", "±"], axis=1).round(2)
+pd.DataFrame({way: claims.mean_and_error(a) for way, a in ari.items()}).T.set_axis(
+    ["ARI", "±"], axis=1
+).round(2)
 
 # %% tags=["atol=0.1"]
-change = paired(ari["k-means", "PCA"] - ari["k-means", "pixels"])
+change = claims.mean_and_error(ari["k-means", "PCA"] - ari["k-means", "pixels"])
 claim("k-means in PCA's code against in pixels: ARI", **change, above=-0.08, below=0.08)
 for name in ("PCA", "autoencoder"):
-    change = paired(ari["mixture", name] - ari["k-means", "pixels"])
+    change = claims.mean_and_error(ari["mixture", name] - ari["k-means", "pixels"])
     claim(f"Mixture in 16 numbers ({name}) over k-means in pixels: ARI", **change, above=0.03)
-change = paired(ari["mixture", "autoencoder"] - ari["mixture", "PCA"])
+change = claims.mean_and_error(ari["mixture", "autoencoder"] - ari["mixture", "PCA"])
 print(f"mixture, autoencoder over PCA: {change['value']:+.2f} ± {change['se']:.2f}")
 
 # %% [markdown]
@@ -666,12 +663,10 @@ pca_errors = np.zeros((10, len(PCA_SIZES), len(x_test)))
 network_errors = np.zeros((10, len(x_test)))
 typical = []  # of each unseen digit the picture with the median error, and what came back
 model = compiled(*autoencoder(16, (256,)), steps=36 * EPOCHS_ANOMALY)
+start = training.snapshot(model)
 for digit in range(10):
     known = x_train[y_train != digit]
-    for network, start in zip(model.layers, autoencoder(16, (256,))):
-        network.set_weights(start.get_weights())  # a new start: faster than compiling anew
-    for variable in model.optimizer.variables:
-        variable.assign(ops.zeros_like(variable))  # and an Adam that remembers nothing
+    training.restore(model, start)  # the same start for all ten: faster than compiling anew
     training.fit(model, known, known, EPOCHS_ANOMALY, 100, f"without {digit}")
     x_hat = run(model, x_test)
     network_errors[digit] = error(x_test, x_hat)
@@ -699,9 +694,9 @@ table = pd.DataFrame(auroc, pd.Index(range(10), name="unseen digit")).T
 table.assign(mean=table.mean(axis=1)).round(2)
 
 # %% tags=["atol=0.05"]
-average = paired(auroc["autoencoder"])
+average = claims.mean_and_error(auroc["autoencoder"])
 claim("AUROC of the autoencoder, mean over ten unseen digits", **average, above=0.6)
-lead = paired(auroc["autoencoder"] - auroc["PCA"])
+lead = claims.mean_and_error(auroc["autoencoder"] - auroc["PCA"])
 claim("... higher than PCA's with its best d, by", **lead, above=0.02)
 lag = np.delete(auroc["autoencoder"], 1).mean() - auroc["autoencoder"][1]
 claim("AUROC of the autoencoder, mean of the other nine over that of the unseen 1", lag, above=0.2)
@@ -744,7 +739,7 @@ table.assign(mean=table.mean(axis=1)).round(2)
 # %% tags=["atol=0.05"]
 rescued = relative["autoencoder"][1] - auroc["autoencoder"][1]
 claim("Relative error: the AUROC of the unseen 1 rises by", rescued, above=0.1)
-change = paired(relative["autoencoder"] - auroc["autoencoder"])
+change = claims.mean_and_error(relative["autoencoder"] - auroc["autoencoder"])
 claim("... while the mean over the ten digits changes by", **change, above=-0.06, below=0.08)
 
 # %%
@@ -919,9 +914,9 @@ loss = {name: error(many_test, np.clip(x_hat, 0, 1)).mean() for name, x_hat in l
 total = error(many_test, reference.mean_).mean()
 for name, value in loss.items():
     print(f"{name}: {value / total:.2f} of the variance lost")
-claim_all = claims.Claims()
+claim = claims.Claims()
 ratio = loss["autoencoder, 60,000 pictures"] / loss["autoencoder, 4,000 pictures"]
-claim_all("Test error of the autoencoder, 60,000 over 4,000 pictures", ratio, below=1)
+claim("Test error of the autoencoder, 60,000 over 4,000 pictures", ratio, below=1)
 
 # %% [markdown]
 # Compare the two methods. What a flat surface can learn it has learnt from a few thousand pictures; a

@@ -482,14 +482,9 @@ pd.DataFrame({name: s.mean(axis=0) for name, s in scores.items()}, COLUMNS).T.ro
 point, bayes = scores["1 point estimate"], scores["3 Bayesian, likelihood"]
 
 
-def paired(difference):
-    """Mean over the folds and its standard error."""
-    return {"value": difference.mean(), "se": difference.std(ddof=1) / len(difference) ** 0.5}
-
-
-gain = paired(point[:, 0] - bayes[:, 0])
+gain = claims.mean_and_error(point[:, 0] - bayes[:, 0])
 claim("The Bayesian network beats the point estimate in NLL, by", **gain, above=0.03, unit="nats")
-stopped = paired(scores["1 fewer steps"][:, 0] - bayes[:, 0])
+stopped = claims.mean_and_error(scores["1 fewer steps"][:, 0] - bayes[:, 0])
 claim("... and the point estimate with fewer steps, by", **stopped, above=0, unit="nats")
 band = {level: np.divide(binom.interval(0.95, len(X), level), len(X)) for level in LEVELS}
 for i, (level, (low, high)) in enumerate(band.items()):
@@ -589,7 +584,7 @@ exercises.q4.check(interval)
 single = fold_scores(*(a[:, :1] for a in networks["3 Bayesian, likelihood"]))[:, 3]
 claim(
     "80% interval from one weight draw: it misses more wines, by",
-    **paired(bayes[:, 3] - single),
+    **claims.mean_and_error(bayes[:, 3] - single),
     above=0.03,
 )
 
@@ -638,12 +633,12 @@ gap = max(np.abs(s.total - s.epistemic - s.aleatoric).max() for s in splits)
 claim("The parts add up to the total, to rounding: largest gap", gap, below=1e-6, digits=6)
 claim(
     "Four times the wines (40 to 160): the epistemic variance falls to this share",
-    **paired(epistemic[3] / epistemic[1]),
+    **claims.mean_and_error(epistemic[3] / epistemic[1]),
     below=0.55,
 )
 claim(
     "Four times the wines: the aleatoric variance keeps this share",
-    **paired(aleatoric[3] / aleatoric[1]),
+    **claims.mean_and_error(aleatoric[3] / aleatoric[1]),
     above=0.6,
 )
 
@@ -767,9 +762,13 @@ table.join(pd.DataFrame(by_cultivar, [f"called: {name}" for name in wine.target_
 # %%
 for other in ("MAP", "ensemble of five"):
     better = (results["Bayesian"] - results[other]).mean(axis=0)  # (REPEATS, 4)
-    claim(f"Bayesian against {other}: AUROC higher by", **paired(better[:, 0]), above=0)
     claim(
-        f"Bayesian against {other}: fewer unseen wines called, by", **paired(-better[:, 1]), above=0
+        f"Bayesian against {other}: AUROC higher by", **claims.mean_and_error(better[:, 0]), above=0
+    )
+    claim(
+        f"Bayesian against {other}: fewer unseen wines called, by",
+        **claims.mean_and_error(-better[:, 1]),
+        above=0,
     )
 change = np.abs(results["MAP, T = 3"] - results["MAP"])[..., :2].max()
 claim("Temperature scaling changes neither: largest change", change, below=0.01)
@@ -872,14 +871,17 @@ table.round(3)
 # %% tags=["atol=0.01"]
 claim(
     "Untuned MAP is overconfident: its ECE beyond chance",
-    **paired(excess["MAP"]),
+    **claims.mean_and_error(excess["MAP"]),
     above=0,
     digits=3,
 )
 claim(
-    "The Bayesian network's ECE is within chance", **paired(excess["Bayesian"]), below=0, digits=3
+    "The Bayesian network's ECE is within chance",
+    **claims.mean_and_error(excess["Bayesian"]),
+    below=0,
+    digits=3,
 )
-lower = paired(surprise["MAP"] - surprise["MAP + temperature"])
+lower = claims.mean_and_error(surprise["MAP"] - surprise["MAP + temperature"])
 claim("Temperature scaling lowers MAP's NLL, by", **lower, above=0, unit="nats")
 
 # %%
@@ -926,13 +928,13 @@ pd.DataFrame({name: s.mean(axis=0) for name, s in layers.items()}, COLUMNS).T.ro
 # %%
 claim(
     "First layer against last layer alone: NLL lower by",
-    **paired(last[:, 0] - first[:, 0]),
+    **claims.mean_and_error(last[:, 0] - first[:, 0]),
     above=0,
     unit="nats",
 )
 claim(
     "First layer alone against all: NLL higher by less than a bound",
-    **paired(first[:, 0] - bayes[:, 0]),
+    **claims.mean_and_error(first[:, 0] - bayes[:, 0]),
     below=0.05,
     unit="nats",
 )
@@ -1138,7 +1140,7 @@ for name, rows, tests in (
 table = {name: [*q.mean(axis=0), *q.std(axis=0, ddof=1) / 5**0.5] for name, q in quality.items()}
 print("Bayesian minus point estimate, NLL in pairs:")
 for name in ("random splits", "distinct wines"):
-    difference = paired(
+    difference = claims.mean_and_error(
         quality[f"Bayesian, {name}"][:, 0] - quality[f"point estimate, {name}"][:, 0]
     )
     print(f"  {name} {difference['value']:+.3f} ± {difference['se']:.3f}")
@@ -1184,9 +1186,17 @@ print(
     f"with all {quality_nll.mean():.2f}; 95 % intervals hold {np.mean(held):.2f} of the red wines"
 )
 growth = doubt(fewer_network, white.x[test_rows]) / usual
-claim("30 % of the wines: the epistemic variance grows by the factor", **paired(growth), above=1.3)
+claim(
+    "30 % of the wines: the epistemic variance grows by the factor",
+    **claims.mean_and_error(growth),
+    above=1.3,
+)
 growth = doubt(white_network, reds) / usual
-claim("Red wines: the epistemic variance grows by the factor", **paired(growth), above=1.05)
+claim(
+    "Red wines: the epistemic variance grows by the factor",
+    **claims.mean_and_error(growth),
+    above=1.05,
+)
 
 # %% [markdown]
 # On average the doubt is larger for red wines. But look at the share of them that the 95 % intervals

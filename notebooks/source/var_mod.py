@@ -318,7 +318,6 @@ def train(model, x, epochs, rate=0.003, loss=reconstruction_loss, batch_size=100
     )
     model.compile(keras.optimizers.Adam(schedule), loss=loss)
     training.fit(model, x, x, epochs, batch_size)
-    model.train_function = None  # trained only once: its graph may go
     return model
 
 
@@ -348,23 +347,18 @@ def log_weights(model, x, k):
     return np.concatenate(parts, axis=1)
 
 
-def mean_and_error(values):
-    """Mean over held-out pictures and its standard error, as `claim` takes them."""
-    return {"value": values.mean(), "se": values.std(ddof=1) / len(values) ** 0.5}
-
-
 vae_nelbo = -log_weights(vae, x_test, DRAWS).mean(axis=0)  # (1000,)
 claim(
     "2 latent dimensions: held-out -ELBO",
-    **mean_and_error(vae_nelbo),
+    **claims.mean_and_error(vae_nelbo),
     below=164,
     unit="nats",
     digits=1,
 )
 
 # %% [markdown]
-# ("±" is the standard error of the mean over the 1,000 held-out pictures.) Far better than
-# separate pixels. Two checks: does the loss that Keras trains agree, and is $q$ sharper than the prior?
+# ("±" is the standard error of the mean over the held-out pictures.) Far better than separate
+# pixels. Two checks: does the loss that Keras trains agree, and is $q$ sharper than the prior?
 
 # %% tags=["atol=0.3"]
 loss = ops.mean(reconstruction_loss(x_test, vae(x_test))) + sum(vae.losses)  # one draw of z each
@@ -373,8 +367,8 @@ claim("The loss that is trained and -log w differ by", difference, below=0.7, un
 claim("Median z_sigma", np.median(vae.encode(x_test)[1]), above=0.02, below=0.4)
 
 # %% [markdown]
-# Now look at what it knows. Left, where the encoder puts the held-out pictures;
-# right, what the decoder makes of a grid of codes.
+# Now look at what it knows. Left, where the encoder puts the held-out pictures; right, what the
+# decoder makes of a grid of codes.
 
 
 # %% tags=["cover"]
@@ -458,7 +452,12 @@ claim(
     below=0.05,
     unit="nats",
 )
-claim("The bound lies below log p(X) by", **mean_and_error(exact + vae_nelbo), above=1, unit="nats")
+claim(
+    "The bound lies below log p(X) by",
+    **claims.mean_and_error(exact + vae_nelbo),
+    above=1,
+    unit="nats",
+)
 
 # %% [markdown]
 # The grid is fine enough, and the gap is now a number. Where does it come from? By the derivation
@@ -525,7 +524,7 @@ pd.DataFrame(table, ["mean nats below log p(X)", "median"]).T.rename_axis("k").r
 
 # %% tags=["atol=0.4"]
 for fewer, more in pairwise(GROUPS):
-    gain = mean_and_error(bounds[more] - bounds[fewer])
+    gain = claims.mean_and_error(bounds[more] - bounds[fewer])
     claim(f"From k = {fewer} to k = {more} the bound rises by", **gain, above=0, unit="nats")
 claim(
     "With k = 1000 half of the pictures are within this of log p(X)",
@@ -534,13 +533,14 @@ claim(
     below=0.5,
     unit="nats",
 )
-claim("... and the mean still misses", **mean_and_error(missing[1_000]), above=0, unit="nats")
+claim(
+    "... and the mean still misses", **claims.mean_and_error(missing[1_000]), above=0, unit="nats"
+)
 
 # %% [markdown]
 # For half of the pictures a thousand draws close nearly all of the gap: two unlike ways to compute
 # $\log p(X)$ agree. The mean still misses something, because of the few pictures where $q$
-# looks in the wrong place, and there no number of draws that one can afford helps. *The ELBO
-# compares models honestly only as far as their gaps are alike.*
+# looks in the wrong place: there it takes far more draws. *The ELBO compares models honestly only as far as their gaps are alike.*
 #
 # ### Exercise 3: repair the bound
 #
@@ -642,8 +642,8 @@ claim("KL alone: KL that is left", terms["KL"]["KL alone"], below=0.05, unit="na
 #
 # ### Exercise 4: the KL counted twice
 #
-# In more than one published model a layer calls `add_loss` with the KL, and the loss handed to `compile` adds
-# it again. The training reports the loss $L$; the KL, measured apart, is $K$. What is the true
+# In more than one published model a layer calls `add_loss` with the KL, and the loss handed to
+# `compile` adds it again. The training reports the loss $L$; the KL, measured apart, is $K$. What is the true
 # $-$ELBO of the trained model, and which $\beta$ was it trained with?
 
 
@@ -668,8 +668,7 @@ exercises.q4.check(repair)
 # D\Big)\quad\text{on average over the data.}$$
 #
 # The exact posterior is normal as well, with the same covariance for every picture, so $q$ can
-# match it and the gap can vanish. And the average
-# over $\epsilon$ has a closed form: $\mathbb E_q\|X - b - Wz\|^2 = \|X - b - Wz_\mu\|^2 +
+# match it and the gap can vanish. And the average over $\epsilon$ has a closed form: $\mathbb E_q\|X - b - Wz\|^2 = \|X - b - Wz_\mu\|^2 +
 # \sum_j z_{\sigma,j}^2\|w_j\|^2$. No noise is left: whatever gap there is comes from the training.
 
 
@@ -747,7 +746,7 @@ seen_10 = -log_weights(vae_10, x_train[:1_000], DRAWS).mean(axis=0)
 print(f"-ELBO of pictures it has seen: {seen_10.mean():.1f} nats")
 claim(
     "10 latent dimensions: held-out -ELBO",
-    **mean_and_error(nelbo_10),
+    **claims.mean_and_error(nelbo_10),
     below=109,
     unit="nats",
     digits=1,
@@ -861,7 +860,7 @@ for name, z in {"ends": z_mu, **middles}.items():
     sure[name] = reader.predict_proba(black).max(axis=1)
 print(f"reads {reader.score(x_test, y_test):.2f} of the held-out pictures right")
 print("mean confidence:", ", ".join(f"{name} {s.mean():.2f}" for name, s in sure.items()))
-difference = mean_and_error(sure["spherical"] - sure["straight"])
+difference = claims.mean_and_error(sure["spherical"] - sure["straight"])
 print(f"spherical over straight, in pairs: {difference['value']:+.2f} ± {difference['se']:.2f}")
 
 # %%
@@ -978,12 +977,11 @@ claim(
 )
 
 # %% [markdown]
-# Whoever assumes more noise than there is finds little worth coding. In the linear model of section 7 a
-# component is worth its price only if its eigenvalue exceeds $\sigma^2$; the second line shows how few
-# do. With squared error nearly all dimensions collapse, and the error is nearly that of the average
-# picture. The factor 1000 happens
-# to come nearer the learnt $\sigma$ for 64 pixels; for 784 it would not. (A density can exceed 1: that is
-# why $-$ELBO may be negative here.)
+# Whoever assumes more noise than there is finds little worth coding. In the linear model of section 7
+# a component is worth its price only if its eigenvalue exceeds $\sigma^2$; the second line shows how
+# few do. With squared error nearly all dimensions collapse, and the error is nearly that of the
+# average picture. The factor 1000 happens to come nearer the learnt $\sigma$ for 64 pixels; for 784 it
+# would not. (A density can exceed 1: that is why $-$ELBO may be negative here.)
 #
 # ### Exercise 6: 1000 × MSE
 #
@@ -1031,9 +1029,10 @@ claim(
 claim
 
 # %% [markdown]
-# **What holds**: the ELBO is a bound, and in the linear case it is reached. **What it costs**: a
-# gap that nobody sees without a yardstick, and which weighted draws close for most pictures, not all. **What to remember**: the loss is reconstruction *plus* KL; the likelihood is a
-# choice, and a bad one silently collapses the code. The next lesson, *var_mod_applications*, puts
+# **What holds**: the ELBO is a bound, and in the linear case it is reached. **What it costs**: a gap
+# that nobody sees without a yardstick, and which weighted draws close for most pictures, not all.
+# **What to remember**: the loss is reconstruction *plus* KL; the likelihood is a choice, and a bad
+# one silently collapses the code. The next lesson, *var_mod_applications*, puts
 # the latent space to use; *flows* builds models whose likelihood needs no bound.
 #
 # ### Further reading
@@ -1080,7 +1079,9 @@ for name, model, seen, unseen in (
     ("60,000 pictures", full_vae, full_train[:1_000], full_test[:1_000]),
 ):
     scores[name] = [-log_weights(model, x, DRAWS).mean(axis=0) for x in (seen, unseen)]
-    table = {where: mean_and_error(s) for where, s in zip(("seen", "held out"), scores[name])}
+    table = {
+        where: claims.mean_and_error(s) for where, s in zip(("seen", "held out"), scores[name])
+    }
     print(name, {where: f"{m['value']:.1f} ± {m['se']:.1f}" for where, m in table.items()})
 gain = scores["4,000 pictures"][1].mean() - scores["60,000 pictures"][1].mean()
 claim("60,000 training pictures: held-out -ELBO lower by", gain, above=3, unit="nats")

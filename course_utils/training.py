@@ -106,6 +106,10 @@ def fit(
     if model.steps_per_execution != _STEPS:
         model.steps_per_execution = _STEPS
         model.train_function = None  # traced again with the new number
+    if not model.built:
+        model(x[:1])
+    if not model.optimizer.built:  # variables made inside the first step would have it traced twice
+        model.optimizer.build(model.trainable_variables)
     report = _Report(steps, description)
     model.fit(
         _batches(x, y, epochs, batch_size),

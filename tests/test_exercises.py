@@ -132,9 +132,12 @@ def test_the_solution_is_correct(exercise, capsys):
 
 @every
 def test_the_stub_is_not_attempted_yet(exercise):
-    several = exercise.answer if isinstance(exercise.answer, tuple) else ()
+    answer = exercise.answer
+    several = answer if isinstance(answer, tuple) else ()
     parts = [(*several[:n], *[...] * (len(several) - n)) for n in range(len(several))]
-    for stub in STUBS + parts + (UNSOLVED if callable(exercise.answer) else []):
+    if isinstance(answer, dict):
+        parts = [{**answer, name: ...} for name in answer] + [dict.fromkeys(answer, ...)]
+    for stub in STUBS + parts + (UNSOLVED if callable(answer) else []):
         passed, message = exercise.verdict(stub)
         assert passed is None, message
         assert "Not attempted yet" in message

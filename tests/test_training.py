@@ -201,6 +201,22 @@ def test_other_data_after_restore_are_not_traced_again(batch_size):
     assert layer.traces == traces
 
 
+def test_the_first_training_is_traced_once():
+    layer = Traced(1)
+    model = keras.Sequential([layer])
+    model.compile("adam", "mse")
+    model(X[:1])
+    built = layer.traces
+    fit(model, X, Y, epochs=3, batch_size=8)
+    assert layer.traces == built + 1
+
+
+def test_a_model_that_was_never_called_is_built():
+    model = keras.Sequential([keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    assert np.isfinite(fit(model, X, Y, epochs=3)["loss"]).all()
+
+
 # What is refused
 
 

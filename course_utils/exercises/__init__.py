@@ -39,7 +39,10 @@ def _say(text: str) -> None:
 
 
 def _is_stub(value: Any) -> bool:
-    return value is None or value is Ellipsis
+    if isinstance(value, dict):
+        value = tuple(value.values())
+    several = isinstance(value, tuple) and any(map(_is_stub, value))
+    return several or value is None or value is Ellipsis
 
 
 def numbers(value: Any, shape: tuple[int, ...] | None = None) -> Any:
@@ -63,7 +66,7 @@ def numbers(value: Any, shape: tuple[int, ...] | None = None) -> Any:
     """
     import numpy as np
 
-    if _is_stub(value) or (isinstance(value, tuple) and any(_is_stub(v) for v in value)):
+    if _is_stub(value):
         raise _NotAttempted
     try:
         array = np.asarray(value)

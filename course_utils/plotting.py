@@ -1,6 +1,7 @@
 """Recurring figures, readable from the last row of a lecture hall."""
 
 import io
+import math
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,6 +11,9 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
 from course_utils import metrics
+
+# From white, or the figure would seem to end where the box does.
+_DENSITY = sns.blend_palette(["white", "#7fb8dd", "#0173b2", "#00294d"], as_cmap=True)
 
 
 def set_style() -> None:
@@ -242,3 +246,104 @@ def latent_map(ax: Axes, codes: ArrayLike, labels: ArrayLike) -> None:
             path_effects=outline,
         )
     ax.set(xlabel="$z_1$", ylabel="$z_2$")
+
+
+def checked_box(box: ArrayLike) -> tuple[float, float, float, float]:
+    """Return the sides of a box as numbers, or say why they are none.
+
+    Parameters
+    ----------
+    box : (left, right, bottom, top)
+        As matplotlib's ``extent``.
+
+    Returns
+    -------
+    left, right, bottom, top : float
+
+    Raises
+    ------
+    ValueError
+        If they are not four finite numbers, left < right and bottom < top.
+    """
+    sides = np.asarray(box, dtype=float)
+    if (
+        sides.shape != (4,)
+        or not np.isfinite(sides).all()
+        or not (sides[0] < sides[1] and sides[2] < sides[3])
+    ):
+        raise ValueError(
+            f"box={box} is no box: (left, right, bottom, top) with left < right and bottom < top "
+            "is expected."
+        )
+    return tuple(sides.tolist())
+
+
+def density(ax: Axes, values: ArrayLike, box: ArrayLike, highest: float | None = None) -> None:
+    """Draw a density in two dimensions as an image: white where there is none, dark where much.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Where to draw.
+    values : array, shape (cells * cells,) or (cells, cells)
+        The density at the points of `flows.grid`, in their order.
+    box : (left, right, bottom, top)
+        As given to `flows.grid`.
+    highest : float
+        Density of the darkest colour, to compare several figures; without it the largest value.
+
+    Raises
+    ------
+    ValueError
+        If the values do not fill a square, are negative or not finite, or the box is none.
+    """
+    values = np.asarray(values, dtype=float)
+    cells = math.isqrt(values.size)
+    if not cells or values.shape not in {(cells * cells,), (cells, cells)}:
+        raise ValueError(
+            f"values has shape {values.shape}, but (cells * cells,) or (cells, cells) is "
+            "expected: one density for each point of flows.grid."
+        )
+    if not (np.isfinite(values).all() and values.min() >= 0):
+        raise ValueError(
+            f"values holds numbers from {values.min():.4g} to {values.max():.4g}, but a density "
+            "is finite and never negative: of log-densities take np.exp."
+        )
+    ax.imshow(
+        values.reshape(cells, cells),
+        extent=checked_box(box),
+        origin="lower",
+        cmap=_DENSITY,
+        vmin=0,
+        vmax=highest,
+    )
+
+
+def bent_grid(ax: Axes, points: ArrayLike, colours: tuple[str, str] | None = None) -> None:
+    """Draw a lattice that was carried through a map: its rows and its columns as thin lines.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Where to draw.
+    points : array, shape (R, C, 2)
+        Where the map puts the point in row r and column c.
+    colours : (str, str)
+        Of the rows and of the columns.
+
+    Raises
+    ------
+    ValueError
+        If the points have another shape, fewer than two rows or columns, or are not finite.
+    """
+    points = np.asarray(points, dtype=float)
+    if points.ndim != 3 or points.shape[2] != 2 or min(points.shape[:2]) < 2:
+        raise ValueError(
+            f"points has shape {points.shape}, but (R, C, 2) is expected, with at least two rows "
+            "and two columns: use reshape on points that went through a flow as one list."
+        )
+    if not np.isfinite(points).all():
+        raise ValueError("points holds values that are not finite (NaN or infinity).")
+    for lines, colour in zip((points.swapaxes(0, 1), points), colours or ("C0", "C3"), strict=True):
+        ax.plot(lines[..., 0], lines[..., 1], color=colour, linewidth=1)
+    ax.set_aspect("equal")

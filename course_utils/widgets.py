@@ -1,11 +1,11 @@
-"""Explorers: sliders that redraw a figure, and a map whose points are decoded."""
+"""Explorers: sliders that redraw a figure, a map whose points are decoded, a flow in motion."""
 
 import base64
 import hashlib
 import io
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -76,6 +76,115 @@ for (const pad of document.querySelectorAll(".@class@:not([data-ready])")) {
 </script>
 """
 _PAD_TEXT = "A latent map, and beside it the decoded image of the point that the pointer chooses."
+
+_SIDE = 4096  # whole numbers along each side of the view of the transport
+# Around the circle through blue and yellow, light and dark, which no colour blindness confuses.
+_CIRCLE = ["#0173b2", "#56b4e9", "#f0c800", "#d55e00", "#5c1a4a", "#0173b2"]
+
+# The marks are as wide as the slider's thumb, so that they stand below its places. Keys stay here:
+# JupyterLab would take the arrows for a step to the next cell.
+_TRANSPORT = """
+<div class="@class@" style="display: flex; flex-wrap: wrap; gap: 32px; align-items: center;
+  background: white; color: black; padding: 8px; font: 20px sans-serif">
+<canvas width="1040" height="1040" role="img" hidden
+  aria-label="Points of the latent space, over a lattice, on their way to the data"
+  style="width: 520px; max-width: 100%; border: 1px solid #999; box-sizing: border-box"></canvas>
+<div style="flex: 1; min-width: 240px; max-width: 400px">
+<div class="flows" role="group" aria-label="Flow"
+  style="display: flex; flex-wrap: wrap; gap: 8px"></div>
+<input type="range" aria-label="Way from z to x" min="0" step="0.05" value="0" hidden
+  style="width: 100%; height: 28px; margin: 40px 0 0; accent-color: #0173b2; cursor: pointer">
+<div class="marks" aria-hidden="true" style="display: flex; justify-content: space-between"></div>
+<div class="stage" aria-live="polite" style="margin-top: 12px">
+Run this cell to set the points in motion.</div>
+</div>
+</div>
+<script>
+for (const view of document.querySelectorAll(".@class@:not([data-ready])")) {
+  view.dataset.ready = "";
+  const flows = @flows@, palette = @palette@, side = @side@;
+  const [canvas, slider] = ["canvas", "input"].map(name => view.querySelector(name));
+  const [group, marks, stage] =
+    ["flows", "marks", "stage"].map(name => view.querySelector("." + name));
+  const pen = canvas.getContext("2d");
+  const numbers = text =>
+    new Int16Array(Uint8Array.from(atob(text), byte => byte.charCodeAt(0)).buffer);
+  for (const flow of flows) {
+    flow.points = numbers(flow.points);
+    flow.lattice = numbers(flow.lattice);
+  }
+  let flow = flows[0];
+  const show = () => {
+    const step = Number(slider.value), from = Math.min(Math.floor(step), flow.last - 1);
+    const between = stages => {
+      const size = stages.length / (flow.last + 1), start = from * size, share = step - from;
+      return Array.from({length: size}, (_, k) =>
+        (1 - share) * stages[start + k] + share * stages[start + size + k]);
+    };
+    const points = between(flow.points), lattice = between(flow.lattice);
+    const line = (start, step, count) => {
+      pen.moveTo(lattice[2 * start], lattice[2 * start + 1]);
+      for (let i = start + step; i < start + step * count; i += step)
+        pen.lineTo(lattice[2 * i], lattice[2 * i + 1]);
+    };
+    pen.setTransform(canvas.width / side, 0, 0, canvas.height / side, 0, 0);
+    pen.clearRect(0, 0, side, side);
+    pen.lineWidth = side / 400;
+    pen.strokeStyle = "#bbb";
+    pen.beginPath();
+    for (let r = 0; r < flow.rows; r++) line(r * flow.columns, 1, flow.columns);
+    for (let c = 0; c < flow.columns; c++) line(c, flow.columns, flow.rows);
+    pen.stroke();
+    pen.strokeStyle = "white";
+    flow.colours.forEach((colour, i) => {
+      pen.fillStyle = palette[colour];
+      pen.beginPath();
+      pen.arc(points[2 * i], points[2 * i + 1], side / 130, 0, 7);
+      pen.fill();
+      pen.stroke();
+    });
+    stage.textContent = step == 0 ? "z, the latent points"
+      : `step ${step} of ${flow.last}` + (step == flow.last ? ": x" : "");
+  };
+  const choose = chosen => {
+    const share = slider.value / flow.last;
+    flow = chosen;
+    slider.max = flow.last;
+    slider.value = share * flow.last;
+    marks.replaceChildren(...Array.from({length: flow.last + 1}, (_, i) => {
+      const mark = document.createElement("span");
+      mark.style = "width: 16px; text-align: center";
+      mark.textContent = i == 0 ? "z" : i == flow.last ? "x" : i;
+      return mark;
+    }));
+    for (const button of group.children) {
+      const pressed = button.textContent == flow.name;
+      button.setAttribute("aria-pressed", pressed);
+      button.style.background = pressed ? "#0173b2" : "white";
+      button.style.color = pressed ? "white" : "black";
+    }
+    show();
+  };
+  for (const one of flows) {
+    const button = group.appendChild(document.createElement("button"));
+    button.type = "button";
+    button.textContent = one.name;
+    button.style = "font: inherit; padding: 6px 14px; border: 2px solid #0173b2;"
+      + "border-radius: 8px; cursor: pointer";
+    button.onclick = () => choose(one);
+  }
+  canvas.hidden = slider.hidden = false;
+  slider.oninput = show;
+  view.addEventListener("keydown", event => {
+    if (!event.shiftKey && !event.ctrlKey && !event.metaKey) event.stopPropagation();
+  });
+  choose(flow);
+}
+</script>
+"""
+_TRANSPORT_TEXT = (
+    "Points and a lattice that a slider carries from latent z to data x, for each flow."
+)
 
 
 def explore(draw: Callable[..., None], **choices: Sequence[Any]) -> None:
@@ -177,6 +286,85 @@ def latent_pad(
     parts["class"] = f"latent-pad-{hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}"
     page = re.sub("@([a-z0-9]+)@", lambda match: parts[match[1]], _PAD)
     display({"text/html": page, "text/plain": _PAD_TEXT}, raw=True)
+
+
+def transport(stages: Mapping[str, tuple[ArrayLike, ArrayLike]]) -> None:
+    """Show how flows carry points, and a lattice beneath them, step by step from z to x.
+
+    A slider moves through the stages, in a straight line from each to the next, and each point
+    keeps the colour of its direction at the first stage. One view, the same at all stages and for
+    all flows, holds all but a few outlying points. The result is a piece of HTML that needs
+    neither a kernel nor a network.
+
+    Parameters
+    ----------
+    stages : dict
+        For each flow, by its name, the positions of the points, shape (S, N, 2), and of the
+        lattice, shape (S, R, C, 2), at S stages from latent z (first) to data x (last).
+
+    Raises
+    ------
+    ValueError
+        If there is no flow, or the positions of one have other shapes, fewer than two stages,
+        different numbers of stages, or are not finite.
+    """
+    import seaborn as sns
+    from IPython.display import display
+
+    if not stages:
+        raise ValueError("stages holds no flow: give a dict of {name: (points, lattice)}.")
+    flows = {name: _checked_stages(name, *pair) for name, pair in stages.items()}
+    points = np.concatenate([points.reshape(-1, 2) for points, _ in flows.values()])
+    squares = np.concatenate([lattice[0].reshape(-1, 2) for _, lattice in flows.values()])
+    corners = np.concatenate([np.quantile(points, [0.01, 0.99], axis=0), squares])
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    centre, width = (low + high) / 2, 1.1 * (high - low).max()
+
+    def packed(places: np.ndarray) -> str:
+        places = _SIDE * (0.5 + (places - centre) / width * [1, -1])  # a canvas counts downwards
+        limits = np.iinfo(np.int16)
+        numbers = places.round().clip(limits.min, limits.max).astype("<i2")
+        return base64.b64encode(numbers.tobytes()).decode()
+
+    parts = {"flows": [], "palette": sns.blend_palette(_CIRCLE, 65).as_hex()[:-1], "side": _SIDE}
+    for name, (points, lattice) in flows.items():
+        x, y = (points[0] - points[0].mean(axis=0)).T
+        parts["flows"].append(
+            {
+                "name": name,
+                "last": len(points) - 1,
+                "rows": lattice.shape[1],
+                "columns": lattice.shape[2],
+                "colours": ((np.arctan2(y, x) / np.pi + 1) * 32 % 64).astype(int).tolist(),
+                "points": packed(points),
+                "lattice": packed(lattice),
+            }
+        )
+    parts = {name: json.dumps(part).replace("<", r"\u003c") for name, part in parts.items()}
+    parts["class"] = f"transport-{hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}"
+    page = re.sub("@([a-z0-9]+)@", lambda match: parts[match[1]], _TRANSPORT)
+    display({"text/html": page, "text/plain": _TRANSPORT_TEXT}, raw=True)
+
+
+def _checked_stages(
+    name: str, points: ArrayLike, lattice: ArrayLike
+) -> tuple[np.ndarray, np.ndarray]:
+    points, lattice = np.asarray(points, dtype=float), np.asarray(lattice, dtype=float)
+    if (
+        (points.ndim, lattice.ndim) != (3, 4)
+        or not points.shape[-1] == lattice.shape[-1] == 2
+        or not len(points) == len(lattice) >= 2
+        or not points.size
+        or min(lattice.shape[1:3]) < 2
+    ):
+        raise ValueError(
+            f"{name!r} has points of shape {points.shape} and a lattice of shape {lattice.shape}, "
+            "but (S, N, 2) and (S, R, C, 2) are expected, with the same number of stages S, at "
+            "least 2, and at least two rows and columns: np.stack the stages."
+        )
+    if not (np.isfinite(points).all() and np.isfinite(lattice).all()):
+        raise ValueError(f"{name!r} holds positions that are not finite (NaN or infinity).")
+    return points, lattice
 
 
 def _data_uri(picture: Image.Image) -> str:

@@ -12,7 +12,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
-from course_utils import data, metrics, plotting
+from course_utils import data, flows, metrics, plotting
 
 
 @pytest.fixture
@@ -236,3 +236,84 @@ def test_latent_map_says_what_is_wrong(ax, codes, labels, words):
     with pytest.raises(ValueError, match=words):
         plotting.latent_map(ax, codes, labels)
     assert not ax.collections
+
+
+BOX = (-1.0, 3.0, 0.0, 1.0)
+
+
+@pytest.mark.parametrize("shape", [(-1,), (3, 3)])
+def test_a_density_stands_where_the_grid_has_its_points(ax, shape):
+    points, _ = flows.grid(BOX, 3)
+    values = points[:, 0] + 1 + 10 * points[:, 1]  # grows to the right, and faster upwards
+    plotting.density(ax, values.reshape(shape), BOX)
+    ax.figure.canvas.draw()
+    (image,) = ax.images
+    x, y = ax.transData.transform(points[2])
+    event = matplotlib.backend_bases.MouseEvent("motion_notify_event", ax.figure.canvas, x, y)
+    assert image.get_cursor_data(event) == pytest.approx(values[2])  # right, bottom
+    assert (ax.get_xlim(), ax.get_ylim()) == (BOX[:2], BOX[2:])
+    assert ax.get_aspect() == 1
+
+
+def test_the_colours_of_a_density_run_from_white_to_dark_whatever_its_height(ax):
+    plotting.density(ax, [0.5, 1, 2, 4], BOX)
+    (image,) = ax.images
+    greys = image.to_rgba(np.linspace(0, 4, 50))[:, :3] @ [0.3, 0.59, 0.11]
+    assert greys[0] == pytest.approx(1) and greys[-1] < 0.2
+    assert (np.diff(greys) < 0).all()  # so that it is read without colours as well
+
+
+def test_densities_are_compared_by_asking_for_the_same_height(ax):
+    plotting.density(ax, [0.5, 1, 2, 4], BOX, highest=8)
+    plotting.density(ax, [0.5, 1, 2, 4], BOX)
+    assert [image.get_clim() for image in ax.images] == [(0, 8), (0, 4)]
+
+
+@pytest.mark.parametrize(
+    ("values", "box", "words"),
+    [
+        (np.ones(8), BOX, r"values has shape \(8,\), but \(cells \* cells,\) or"),
+        (np.ones((2, 8)), BOX, r"values has shape \(2, 8\), but .* each point of flows\.grid"),
+        (np.ones((4, 1)), BOX, r"values has shape \(4, 1\)"),
+        (np.ones(0), BOX, r"values has shape \(0,\)"),
+        (-np.arange(4.0), BOX, r"values holds numbers from -3 to -?0, but .* take np\.exp"),
+        ([1, 2, np.nan, 3], BOX, "values holds numbers from nan to nan"),
+        ([1, 2, np.inf, 3], BOX, "values holds numbers from 1 to inf"),
+        (np.ones(4), (3, -1, 0, 1), r"box=\(3, -1, 0, 1\) is no box"),
+    ],
+)
+def test_density_says_what_is_wrong(ax, values, box, words):
+    with pytest.raises(ValueError, match=words):
+        plotting.density(ax, values, box)
+    assert not ax.images
+
+
+LATTICE = np.random.default_rng(0).normal(size=(3, 4, 2))
+
+
+@pytest.mark.parametrize(("colours", "drawn"), [(None, ("C0", "C3")), (("k", "0.5"),) * 2])
+def test_rows_and_columns_of_a_lattice_are_lines_in_two_colours(ax, colours, drawn):
+    plotting.bent_grid(ax, LATTICE, colours)
+    rows, columns = ([line for line in ax.lines if line.get_color() == colour] for colour in drawn)
+    assert len(ax.lines) == len(rows) + len(columns)
+    np.testing.assert_array_equal([line.get_xydata() for line in rows], LATTICE)
+    np.testing.assert_array_equal(
+        [line.get_xydata() for line in columns], LATTICE.transpose(1, 0, 2)
+    )
+    assert ax.get_aspect() == 1
+
+
+@pytest.mark.parametrize(
+    ("points", "words"),
+    [
+        (LATTICE.reshape(12, 2), r"points has shape \(12, 2\), but \(R, C, 2\) .* use reshape"),
+        (LATTICE[..., :1], r"points has shape \(3, 4, 1\)"),
+        (LATTICE[:1], r"points has shape \(1, 4, 2\), .* at least two rows and two columns"),
+        (LATTICE[:, :0], r"points has shape \(3, 0, 2\)"),
+        (LATTICE * np.inf, "points holds values that are not finite"),
+    ],
+)
+def test_bent_grid_says_what_is_wrong(ax, points, words):
+    with pytest.raises(ValueError, match=words):
+        plotting.bent_grid(ax, points)
+    assert not ax.lines

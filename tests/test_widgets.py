@@ -1,4 +1,4 @@
-"""Explorers: the sliders that are shown and what they call; the latent pad, in a browser too."""
+"""Explorers: the sliders that are shown and what they call; the others, in a browser too."""
 
 import base64
 import html
@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from course_utils import data
-from course_utils.widgets import explore, latent_pad
+from course_utils.widgets import explore, latent_pad, transport
 
 
 @pytest.fixture
@@ -238,19 +238,24 @@ addEventListener("load", () => {
 """
 
 
-@pytest.mark.parametrize("copies", [1, 2])
-def test_the_pointer_and_the_arrow_keys_choose_the_point_in_a_browser(page, tmp_path, copies):
+def seen_in_a_browser(body: str, folder):
+    """Return what a page's own script wrote, as JSON, into its last element."""
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     if not browser:
         pytest.skip("needs Chromium")
-    made = page()
-    (tmp_path / "pad.html").write_text(f"<!doctype html>{made * copies}{MOVES}", encoding="utf-8")
+    (folder / "page.html").write_text(f"<!doctype html>{body}", encoding="utf-8")
     command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
-    command += [f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=3000"]
-    command.append((tmp_path / "pad.html").as_uri())
+    command += [f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=3000"]
+    command.append((folder / "page.html").as_uri())
     found = subprocess.run(command, capture_output=True, text=True, timeout=120)
     text = re.search(r'<pre id="seen">(.*?)</pre>', found.stdout, re.DOTALL)[1]
-    x, y, size, markers, seen = json.loads(html.unescape(text))
+    return json.loads(html.unescape(text))
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+def test_the_pointer_and_the_arrow_keys_choose_the_point_in_a_browser(page, tmp_path, copies):
+    made = page()
+    x, y, size, markers, seen = seen_in_a_browser(made * copies + MOVES, tmp_path)
     z1, z2, (left, top, width, height) = settings(made)
 
     assert markers == copies
@@ -269,3 +274,200 @@ def test_the_pointer_and_the_arrow_keys_choose_the_point_in_a_browser(page, tmp_
     assert i == round((0.5 - left) / width * 32) and j == round((1 - (0.3 - top) / height) * 32)
     assert steps == [(i - 1, j), (i - 1, j + 1), (i, j + 1), (i, j), (i, j)]
     assert corner == (0, 0)  # the nearest point of the grid
+
+
+SQUARES = np.stack(np.meshgrid([-3.0, 0.0, 3.0], [-3.0, 3.0]), axis=-1)  # 2 rows, 3 columns
+NEAR = np.array([[1.0, 0.2], [-0.9, 0.5], [-1.0, -0.6], [0.3, -1.0]])
+AWAY = np.array([0.25, 0.2])
+STAGES = {
+    "shift & <flatten>": tuple(
+        np.stack([places, places + AWAY, (places + AWAY) * [1, 0.5]]) for places in (NEAR, SQUARES)
+    ),
+    "shrink": tuple(np.stack([places, places / 2]) for places in (NEAR, SQUARES)),
+}
+
+
+@pytest.fixture
+def moved(monkeypatch):
+    """Return a function that makes a transport and returns its HTML."""
+    displayed = []
+    monkeypatch.setattr(IPython.display, "display", lambda bundle, raw: displayed.append(bundle))
+
+    def make(stages=STAGES) -> str:
+        transport(stages)
+        bundle = displayed.pop()
+        assert bundle.keys() == {"text/html", "text/plain"}
+        assert re.fullmatch(r"Points and a lattice[a-z, ]+\.", bundle["text/plain"])
+        return bundle["text/html"]
+
+    return make
+
+
+def parts_of(page: str) -> tuple[list[dict], list[str], int]:
+    """The flows, the palette and the side of the view that a transport's script is given."""
+    found = re.search(r"const flows = (\[.*\]), palette = (\[.*?\]), side = (\d+);", page)
+    return tuple(json.loads(text) for text in found.groups())
+
+
+def unpacked(text: str, *shape: int) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(text), "<i2").reshape(*shape).astype(float)
+
+
+def test_all_stages_of_all_flows_are_kept_in_one_view(moved):
+    made, _, side = parts_of(moved())
+    assert [flow["name"] for flow in made] == list(STAGES)
+    kept, given = [], []
+    for flow, (points, lattice) in zip(made, STAGES.values(), strict=True):
+        assert (flow["last"] + 1, flow["rows"], flow["columns"]) == lattice.shape[:3]
+        kept += [unpacked(flow["points"], -1, 2), unpacked(flow["lattice"], -1, 2)]
+        given += [points.reshape(-1, 2), lattice.reshape(-1, 2)]
+    kept, given = np.concatenate(kept), np.concatenate(given)
+    scale = side / (1.1 * 6)  # of the lattice at the first stage, with a margin
+    np.testing.assert_allclose(kept[:, 0], side / 2 + scale * given[:, 0], atol=0.5)
+    np.testing.assert_allclose(kept[:, 1], side / 2 - scale * given[:, 1], atol=0.5)
+
+
+def test_the_view_holds_all_but_the_outlying_points(moved):
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(3, 1000, 2)) * [[[1.0]], [[5.0]], [[1.0]]]
+    points[1, :4] = 1e6
+    made, _, side = parts_of(moved({"wide": (points, np.stack([SQUARES] * 3))}))
+    kept = unpacked(made[0]["points"], 3, 1000, 2)
+    inside = ((kept > 0) & (kept < side)).all(axis=2).mean()
+    assert 0.95 < inside < 0.999
+    assert kept[1].std(axis=0).min() > side / 10
+    np.testing.assert_array_equal(kept[1, 0], [2**15 - 1, -(2**15)])  # not wrapped around
+
+
+def test_each_point_keeps_the_colour_of_its_direction_at_the_first_stage(moved):
+    angles = np.arange(360) * np.pi / 180
+    circle = np.stack([5 + np.cos(angles), np.sin(angles) - 2], axis=1)
+    made, palette, _ = parts_of(moved({"ring": (np.stack([circle, 0 * circle]), [SQUARES] * 2)}))
+    colours = np.array(made[0]["colours"])
+    assert set(colours) == set(range(len(palette))) and len(set(palette)) == len(palette) == 64
+    turns = np.diff(np.append(colours, colours[0])) % 64
+    assert set(turns) == {0, 1}  # once around, without a jump
+    rgb = np.array([[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in palette])
+    assert abs(rgb - np.roll(rgb, 1, axis=0)).max() < 40
+    without_red_and_green = rgb @ np.array([[0.5, 0.5, -1], [0.3, 0.6, 0.1]]).T
+    apart = without_red_and_green - np.roll(without_red_and_green, 32, axis=0)
+    assert np.hypot(*apart.T).min() > 40  # opposite directions
+
+
+def test_a_transport_stands_on_its_own(moved):
+    made = moved()
+    assert "@" not in made and " id=" not in made and "<flatten>" not in made
+    assert made.count("<script") == made.count("</script") == 1
+    text = re.sub(r'"(points|lattice)": "[^"]+"', "", made)
+    assert not re.search(r"//|<link|<script\b.+src|import|fetch", text)  # nothing from elsewhere
+    assert "Run this cell" in made  # where scripts may not run
+    assert moved() == made  # a notebook that is built again stays the same
+    other = moved({"shrink": STAGES["shrink"]})
+    classes = [re.search("transport-[0-9a-f]{16}", text)[0] for text in (made, other)]
+    assert classes[0] != classes[1] and made.count(classes[0]) == 2
+
+
+def test_three_flows_of_nine_stages_are_small(moved):
+    rng = np.random.default_rng(0)
+    stages = rng.normal(size=(9, 600, 2)), rng.normal(size=(9, 25, 25, 2))
+    assert len(moved({f"{i} couplings": stages for i in (2, 4, 8)})) < 400_000
+
+
+POINTS, LATTICES = STAGES["shrink"]
+
+
+@pytest.mark.parametrize(
+    ("stages", "words"),
+    [
+        ({}, "stages holds no flow"),
+        ({"f": (POINTS[0], LATTICES)}, r"'f' has points of shape \(4, 2\) and a lattice of"),
+        ({"f": (POINTS, LATTICES.reshape(2, -1, 2))}, r"but \(S, N, 2\) and \(S, R, C, 2\)"),
+        ({"f": (POINTS[..., :1], LATTICES)}, r"points of shape \(2, 4, 1\)"),
+        ({"f": (POINTS, LATTICES[..., :1])}, r"a lattice of shape \(2, 2, 3, 1\)"),
+        ({"f": (POINTS[[0, 1, 1]], LATTICES)}, "the same number of stages S, at least 2"),
+        ({"f": (POINTS[:1], LATTICES[:1])}, "the same number of stages S, at least 2"),
+        ({"f": (POINTS[:, :0], LATTICES)}, r"points of shape \(2, 0, 2\)"),
+        ({"f": (POINTS, LATTICES[:, :1])}, "at least two rows and columns"),
+        ({"f": (POINTS * np.nan, LATTICES)}, "'f' holds positions that are not finite"),
+        (STAGES | {"f": (POINTS, LATTICES + np.inf)}, "'f' holds positions that are not finite"),
+    ],
+)
+def test_transport_says_what_is_wrong(moved, stages, words):
+    with pytest.raises(ValueError, match=words):
+        moved(stages)
+
+
+SLIDES = """
+<pre id="seen"></pre>
+<script>
+const places = @places@, seen = [], find = name => document.querySelector(name);
+const buttons = () => [...find(".flows").children];
+const note = () => {
+  const pen = find("canvas").getContext("2d");
+  seen.push([
+    find("input").value, find("input").max, find(".stage").textContent, find(".marks").textContent,
+    buttons().map(button => button.textContent + " " + button.getAttribute("aria-pressed")),
+    places[seen.length].map(([x, y]) => [...pen.getImageData(x, y, 1, 1).data]),
+  ]);
+};
+const slide = value => {
+  find("input").value = value;
+  find("input").dispatchEvent(new Event("input"));
+  note();
+};
+const choose = i => {
+  buttons()[i].click();
+  note();
+};
+addEventListener("load", () => {
+  const keys = [];
+  document.addEventListener("keydown", event => keys.push(event.key));
+  note();
+  slide(0.5);
+  slide(1);
+  choose(1);
+  slide(1);
+  choose(0);
+  for (const event of [{key: "ArrowUp"}, {key: "a"}, {key: "Enter", shiftKey: true}])
+    find("input").dispatchEvent(new KeyboardEvent("keydown", {...event, bubbles: true}));
+  find("#seen").textContent =
+    JSON.stringify([keys, find("canvas").hidden || find("input").hidden, seen]);
+});
+</script>
+"""
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+def test_the_slider_carries_points_and_lattice_in_a_browser(moved, tmp_path, copies):
+    made = moved()
+    flows, palette, _ = parts_of(made)
+    long, short = STAGES
+    moments = [(long, 0), (long, 0.5), (long, 1), (short, 0.5), (short, 1), (long, 2)]
+    texts = ["z, the latent points", "step 0.5 of 2", "step 1 of 2"]
+    texts += ["step 0.5 of 1", "step 1 of 1: x", "step 2 of 2: x"]
+
+    places = []
+    for name, step in moments:
+        i = min(int(step), len(STAGES[name][0]) - 2)
+        points, lattice = (
+            (1 - (step - i)) * stages[i] + (step - i) * stages[i + 1] for stages in STAGES[name]
+        )
+        edges = [((0, 0), (0, 1)), ((1, 1), (1, 2)), ((0, 0), (1, 0)), ((0, 2), (1, 2))]
+        lines = [(lattice[start] + 3 * lattice[end]) / 4 for start, end in edges]
+        empty = (lattice[0, 0] + 9 * lattice[0, 1]) / 10 + (lattice[1, 0] - lattice[0, 0]) / 10
+        places.append(520 + 1040 / 6.6 * np.array([*points, *lines, empty]) * [1, -1])
+    script = SLIDES.replace("@places@", json.dumps(np.array(places).astype(int).tolist()))
+    keys, hidden, seen = seen_in_a_browser(made * copies + script, tmp_path)
+
+    assert keys == ["Enter"]  # with shift: JupyterLab still runs the cell
+    assert not hidden
+    dots = [[int(palette[i][k : k + 2], 16) for k in (1, 3, 5)] for i in flows[0]["colours"]]
+    for (name, step), text, (value, most, stage, marks, pressed, pixels) in zip(
+        moments, texts, seen, strict=True
+    ):
+        last = len(STAGES[name][0]) - 1
+        assert (float(value), float(most), stage) == (step, last, text)
+        assert marks == {2: "z1x", 1: "zx"}[last]
+        assert pressed == [f"{one} {'true' if one == name else 'false'}" for one in STAGES]
+        expected = [[*dot, 255] for dot in dots] + [[187, 187, 187, 255]] * 4 + [[0] * 4]
+        np.testing.assert_allclose(pixels, expected, atol=3)

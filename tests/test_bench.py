@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import keras
 import nbformat
@@ -15,7 +16,7 @@ from scipy.stats import bernoulli, norm
 
 import bench
 import notebooks
-from peers import var_mod
+from peers import flows, var_mod
 
 PEER = """\
 import json, sys
@@ -70,8 +71,8 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.setattr(notebooks, "NOTEBOOKS", folder)
     monkeypatch.setattr(notebooks.data, "is_available", lambda name: False)
     monkeypatch.setattr(bench, "PEER_FOLDER", tmp_path)
-    names = ("splits", "nll", "train_seconds")
-    monkeypatch.setattr(bench, "PEERS", {"compared": names, "forgetful": names})
+    peer = 0.1, ("splits", "nll", "train_seconds")
+    monkeypatch.setattr(bench, "PEERS", {"compared": peer, "forgetful": peer})
     (tmp_path / "compared.py").write_text(PEER)
     return folder
 
@@ -184,13 +185,22 @@ def test_the_table_says_what_is_over_budget():
 def test_figures_are_compared_in_pairs(difference, verdict):
     theirs = np.array([1.0, 5.0, 9.0])
     ours = theirs + difference + [-0.2, 0.0, 0.2]  # standard error 0.115 of the difference
-    (row,) = bench.comparison("a", {"nll": ours}, {"nll": theirs})[2:]
+    (row,) = bench.comparison("flows", {"nll": ours}, {"nll": theirs})[2:]
     assert row.endswith(f"{difference:.3f} ± 0.115  {verdict}")
 
 
-def test_training_that_takes_longer_than_a_tenth_is_said():
-    (row,) = bench.comparison("a", {"a_seconds": 1.01}, {"a_seconds": 10})[2:]
-    assert row.endswith("0.101 of the peer's  at most 0.1: missed")
+@pytest.mark.parametrize(
+    ("lesson", "seconds", "verdict"),
+    [
+        ("var_mod", 1.0, "0.100 of the peer's  at most 0.1: kept"),
+        ("var_mod", 1.01, "0.101 of the peer's  at most 0.1: missed"),
+        ("flows", 2.0, "0.200 of the peer's  at most 0.2: kept"),
+        ("flows", 2.01, "0.201 of the peer's  at most 0.2: missed"),
+    ],
+)
+def test_training_that_takes_longer_than_its_share_is_said(lesson, seconds, verdict):
+    (row,) = bench.comparison(lesson, {"a_seconds": seconds}, {"a_seconds": 10})[2:]
+    assert row.endswith(verdict)
 
 
 @pytest.fixture(scope="module")
@@ -316,4 +326,74 @@ def test_the_published_autoencoder_counts_by_its_best_start(grey, monkeypatch):
     assert len({weights[0].sum() for *_, weights in trained}) == 3, "every start is another one"
     assert figures["vae_nelbo"] == list(range(5, 45)), "of the second start"
     assert 0.5 <= figures["vae_seconds"] < 0.75
-    assert set(figures) < set(bench.PEERS["var_mod"])
+    assert set(figures) < set(bench.PEERS["var_mod"][1])
+
+
+def moved(x, weights):
+    """One masked autoregressive layer from x to z, and its log-determinant, in NumPy."""
+    into, b_1, between, b_2, out, b_3 = weights
+
+    def shift_and_log_scale(x):
+        h = np.maximum(np.maximum(x @ into + b_1, 0) @ between + b_2, 0)
+        return (h @ out + b_3).reshape(len(x), 2, 2)
+
+    first = shift_and_log_scale(0 * x)[:, 0]  # may depend on nothing
+    second = shift_and_log_scale(x * [1, 0])[:, 1]  # may depend on the first coordinate
+    shift, log_scale = np.stack([first, second], axis=1).transpose(2, 0, 1)
+    return (x - shift) * np.exp(-log_scale), -log_scale.sum(axis=1)
+
+
+def test_the_published_flow_is_the_density_of_three_layers_that_change_places():
+    flow, rng = flows.build(), np.random.default_rng(0)
+    for variable in flow.trainable_variables:
+        start = variable.numpy()
+        free = (start != 0) | (start.ndim == 1)  # what is masked stays 0
+        variable.assign(start + 0.2 * free * rng.normal(size=start.shape))
+    weights = [variable.numpy().astype(float) for variable in flow.trainable_variables]
+    sizes = [(2, 128), (128,), (128, 128), (128,), (128, 4), (4,)]
+    assert [array.shape for array in weights] == 3 * sizes
+
+    points = rng.normal(size=(200, 2))
+    z, log_det = points, 0
+    for layer in range(3):
+        z, more = moved(z, weights[6 * layer : 6 * layer + 6])
+        z, log_det = z[:, ::-1], log_det + more
+    log_p = norm.logpdf(z).sum(axis=1) + log_det
+    assert log_det.std() > 0.1
+    assert flow.predict_on_batch(points) == pytest.approx(log_p, rel=1e-3, abs=1e-3)
+
+
+def test_the_published_flow_is_trained_on_its_negative_log_likelihood():
+    flow = flows.build()
+    assert flow.loss(0.0, -3.0) == 3.0
+    assert type(flow.optimizer).__name__ == "Adam"
+    assert float(flow.optimizer.learning_rate) == pytest.approx(1e-3)
+
+
+def test_the_published_flow_counts_by_its_middle_start(monkeypatch):
+    clock, trained, drawn = [0.0], [], []
+    train, test = (np.random.default_rng(n).normal(size=(n, 2)).tolist() for n in (70, 40))
+
+    class Flow:
+        def fit(self, x, labels, batch, epochs, **options):
+            trained.append((x.tolist(), len(labels), batch, epochs))
+            clock[0] += [9, 1, 3, 7, 2][len(trained) - 1]
+
+        def predict_on_batch(self, x):
+            assert x.tolist() == test
+            clock[0] += 1000
+            return -np.arange(40) - [5.0, 9.0, np.nan, 7.0, 6.0][len(trained) - 1]
+
+    def seen_build():
+        clock[0] += 0.5
+        drawn.append(np.random.uniform())
+        return Flow()
+
+    monkeypatch.setattr(flows, "build", seen_build)
+    monkeypatch.setattr(flows, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    figures = flows.figures({"moons_train": train, "moons_test": test})
+    assert trained == 5 * [(train, 70, 32, 10)]
+    assert len(set(drawn)) == 5, "every start is another one"
+    assert figures["flow_nll"] == list(range(7, 47)), "a diverged start is the worst"
+    assert figures["flow_seconds"] == 3.5, "to build and to train, not to score"
+    assert set(figures) < set(bench.PEERS["flows"][1])

@@ -1,18 +1,22 @@
-"""Normalizing flows: the masks of coupling layers, and checks by other means.
+"""Normalising flows: masks of couplings, knots of splines, and checks by other means.
 
 A flow maps data x to latent z, ``z, log_det = forward(x)`` with log_det = log|det dz/dx|, and back,
 ``x = inverse(z)``. TensorFlow Probability names the directions the other way round: its ``inverse``
 is the forward of this course.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from keras import ops
 from numpy.typing import ArrayLike
 
 from course_utils.plotting import checked_box
+
+_SMALLEST = 1e-3  # width and height of a spline's bin, as a share of the whole, and its slope
 
 
 class Checked(NamedTuple):
@@ -199,3 +203,77 @@ def grid(box: tuple[float, float, float, float], cells: int) -> tuple[np.ndarray
     x, y = np.meshgrid(left + (right - left) * share, bottom + (top - bottom) * share)
     points = np.stack([x, y], axis=-1).reshape(-1, 2).astype("float32")
     return points, (right - left) * (top - bottom) / cells**2
+
+
+def spline_knots(numbers: Any, bound: float) -> tuple[Any, Any, Any]:
+    """Turn the numbers that a network gives into the knots of rising rational-quadratic splines.
+
+    Parameters
+    ----------
+    numbers : tensor, shape (..., 3 K - 1)
+        Any real numbers: for K widths and K heights, through a softmax, and for the slopes at the
+        K - 1 inner knots, through a softplus. Zeros give the identity.
+    bound : float
+        The knots reach from -bound to bound in both directions; at both ends the slope is 1.
+
+    Returns
+    -------
+    x, z, slope : tensors, shape (..., K + 1)
+        Of the knots. No bin is narrower or lower than a thousandth of the whole, no slope is
+        below 1e-3.
+
+    Raises
+    ------
+    ValueError
+        If the last axis does not hold 3 K - 1 numbers for some K of at least 2.
+
+    References
+    ----------
+    C. Durkan, A. Bekasov, I. Murray, G. Papamakarios: Neural Spline Flows, NeurIPS 2019,
+    section 3.1.
+    """
+    bins, rest = divmod(numbers.shape[-1] + 1, 3)
+    if rest or bins < 2:
+        raise ValueError(
+            f"numbers has {numbers.shape[-1]} entries on its last axis, but 3 K - 1 are expected "
+            "for K bins, at least 2: K widths, K heights and K - 1 slopes."
+        )
+    widths, heights, slopes = ops.split(numbers, [bins, 2 * bins], axis=-1)
+    start = [(0, 0)] * (len(numbers.shape) - 1) + [(1, 0)]
+    knots = [
+        2 * bound * ops.cumsum(ops.pad(_SMALLEST + (1 - bins * _SMALLEST) * share, start), axis=-1)
+        - bound
+        for share in (ops.softmax(widths), ops.softmax(heights))
+    ]
+    slopes = _SMALLEST + ops.softplus(slopes + math.log(math.expm1(1 - _SMALLEST)))
+    return *knots, ops.pad(slopes, [*start[:-1], (1, 1)], constant_values=1.0)
+
+
+def take_bin(value: Any, edges: Any, tables: Sequence[Any]) -> list[Any]:
+    """Look up, for each value, what stands at both ends of the bin that it lies in.
+
+    The value is compared with all edges: 1 for those passed, 0 for the others. So the difference
+    of neighbours is 1 at its bin alone, and a product picks the bin. TensorFlow traces that sooner
+    than a search.
+
+    Parameters
+    ----------
+    value : tensor, shape (...)
+        Between the first edge and the last.
+    edges : tensor, shape (..., K + 1)
+        Rising.
+    tables : sequence of tensors, shape (..., K + 1)
+        What is known at the edges.
+
+    Returns
+    -------
+    list of tensors, shape (...)
+        For each table the entry at the left edge of the bin and that at its right edge.
+    """
+    passed = ops.cast(value[..., None] >= edges[..., 1:-1], value.dtype)
+    ends = [(0, 0)] * (len(passed.shape) - 1)
+    chosen = ops.pad(passed, [*ends, (1, 0)], constant_values=1.0) - ops.pad(
+        passed, [*ends, (0, 1)]
+    )
+    columns = ops.stack([side for t in tables for side in (t[..., :-1], t[..., 1:])], axis=-1)
+    return ops.unstack(ops.squeeze(chosen[..., None, :] @ columns, -2), axis=-1)

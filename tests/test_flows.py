@@ -342,3 +342,39 @@ def test_a_density_sums_to_one_over_the_grid(cells):
 def test_grid_says_what_is_wrong(box, cells, words):
     with pytest.raises(ValueError, match=words):
         flows.grid(box, cells)
+
+
+# Knots of splines
+
+
+def test_zeros_give_the_identity():
+    x, z, slope = flows.spline_knots(np.zeros((4, 2, 11)), 3.0)
+    np.testing.assert_allclose(x[0, 0], np.linspace(-3, 3, 5), atol=1e-12)
+    np.testing.assert_allclose(z, x)
+    np.testing.assert_allclose(slope, np.ones((4, 2, 5)))
+
+
+def test_knots_rise_from_end_to_end_whatever_the_numbers():
+    numbers = np.random.default_rng(0).normal(scale=50, size=(200, 3, 23))
+    *knots, slope = flows.spline_knots(numbers, 4.0)
+    for k in np.array(knots):
+        np.testing.assert_allclose(k[..., [0, -1]], np.broadcast_to([-4, 4], (200, 3, 2)))
+        assert (np.diff(k) > 0.0079).all()  # a thousandth of 8
+    assert (np.array(slope) >= 1e-3).all()
+    assert (np.array(slope)[..., [0, -1]] == 1).all()
+
+
+@pytest.mark.parametrize("entries", [1, 2, 10, 12])
+def test_knots_need_the_right_number_of_numbers(entries):
+    with pytest.raises(ValueError, match=rf"numbers has {entries} entries .* 3 K - 1 are expected"):
+        flows.spline_knots(np.zeros((5, entries)), 3.0)
+
+
+def test_the_ends_of_the_bin_are_taken():
+    edges = np.broadcast_to([0.0, 1.0, 3.0, 4.0], (7, 4))
+    value = np.array([0.0, 0.5, 1.0, 2.9, 3.0, 3.5, 4.0])
+    left, right, low, high = flows.take_bin(tf.constant(value), edges, (edges, 10 * edges))
+    np.testing.assert_array_equal(left, [0, 0, 1, 1, 3, 3, 3])
+    np.testing.assert_array_equal(right, [1, 1, 3, 3, 4, 4, 4])
+    np.testing.assert_array_equal(low, 10 * np.array(left))
+    np.testing.assert_array_equal(high, 10 * np.array(right))

@@ -108,93 +108,7 @@ q1 = Exercise(
 )
 
 
-# --- 2: a wrong sign ----------------------------------------------------------------------------
-
-
-def _judge_log_det(answer):
-    rng = np.random.default_rng(2)
-    s, mask = rng.normal(size=(5, 4)), np.array([1.0, 0.0, 0.0, 0.0])
-    given = numbers(answer(s.copy(), mask.copy()))
-    right = -(s * (1 - mask)).sum(axis=1)
-    if given.shape == ():
-        raise Wrong(
-            f"One number came, {given:.4g}. Every point, every row of s, has its own "
-            "log-determinant: add up over its coordinates only."
-        )
-    if given.shape == (4,):
-        raise Wrong(
-            "You added up over the points (axis 0). A log-determinant belongs to one point: add up "
-            "over its coordinates (axis 1)."
-        )
-    given = numbers(given, shape=(5,))
-    if _close(given, right, 1e-5):
-        other = np.array([0.0, 1.0, 0.0, 1.0])
-        if _close(
-            numbers(answer(s.copy(), other.copy()), shape=(5,)),
-            -(s * (1 - other)).sum(axis=1),
-            1e-5,
-        ):
-            return (
-                "f undoes the sampling, so it divides by exp(s), and the logarithm is −s. With "
-                "the plus sign f could squeeze all data into z = 0 and be paid for it."
-            )
-        raise Wrong("Right for one mask, but not for another: use the mask that is given.")
-    if _close(given, -right, 1e-5):
-        raise Wrong(
-            "That is log|det dx/dz|, the stretch in *sampling*. Scoring goes from x to z and "
-            "divides by exp(s)."
-        )
-    if _close(given, -s.sum(axis=1), 1e-5):
-        raise Wrong(
-            "The mask is forgotten. A kept coordinate is not stretched: it adds log 1 = 0, "
-            "whatever the network says for it."
-        )
-    if _close(given, -(s * mask).sum(axis=1), 1e-5):
-        raise Wrong("The mask is inverted: 1 means kept, and the *others* are stretched.")
-    if _close(given, right / 4, 1e-5) or _close(given, right / 3, 1e-5):
-        raise Wrong(
-            "That is a mean. A determinant is the *product* of the stretches, so its logarithm is "
-            "their sum, not divided by anything."
-        )
-    if _close(given, np.exp(right), 1e-5) or _close(given, np.exp(-right), 1e-5):
-        raise Wrong(
-            "That is a determinant. Its logarithm is asked for: no exp is needed, and for many "
-            "coordinates exp would overflow."
-        )
-    raise Wrong(
-        f"For the first point you give {given[0]:.4g}, and {right[0]:.4g} is right. The Jacobian "
-        "is triangular: which numbers stand on its diagonal, and what do their logarithms add "
-        "up to?"
-    )
-
-
-q2 = Exercise(
-    judge=_judge_log_det,
-    hints=[
-        "Solve $x = z\\,e^{s} + t$ for $z$. By what is a changed coordinate multiplied?",
-        "The Jacobian $df/dx$ is triangular, with 1 (kept) or $e^{-s}$ (changed) on the diagonal. "
-        "`1 - mask` picks the changed ones.",
-    ],
-    explanation="$z = (x - t)\\,e^{-s}$ on the changed coordinates. The Jacobian is triangular, "
-    "so $\\log\\det$ is the sum of the logarithms on its diagonal: 0 for kept coordinates, $-s$ "
-    "for changed ones.\n\n"
-    "```python\ndef log_det(s, mask):\n    return -(s * (1 - mask)).sum(axis=1)\n```",
-    answer=lambda s, mask: -(s * (1 - mask)).sum(axis=1),
-    misconceptions={
-        "plus": lambda s, mask: (s * (1 - mask)).sum(axis=1),
-        "no mask": lambda s, mask: -s.sum(axis=1),
-        "mask inverted": lambda s, mask: -(s * mask).sum(axis=1),
-        "mean": lambda s, mask: -(s * (1 - mask)).mean(axis=1),
-        "determinant": lambda s, mask: np.exp(-(s * (1 - mask)).sum(axis=1)),
-        "batch axis": lambda s, mask: -(s * (1 - mask)).sum(axis=0),
-        "all added": lambda s, mask: -(s * (1 - mask)).sum(),
-        "one mask only": lambda s, mask: -s[:, 1:].sum(axis=1),
-        "something else": lambda s, mask: -np.abs(s).sum(axis=1),
-    },
-)
-
-
-# --- 3: volume preserving? ----------------------------------------------------------------------
+# --- 2: volume preserving? ----------------------------------------------------------------------
 
 _PLANE = {
     "Shift([0.5, 0.25])": lambda x1, x2: (x1 + 0.5, x2 + 0.25),
@@ -264,7 +178,7 @@ def _judge_volume(answer):
 
 _VOLUME = dict(zip(_PLANE, (True, False, True, True, True, False), strict=True))
 
-q3 = Exercise(
+q2 = Exercise(
     judge=_judge_volume,
     hints=[
         "Volume preserving means $|\\det df/dx| = 1$ at every point. Follow a little square.",
@@ -290,7 +204,154 @@ q3 = Exercise(
 )
 
 
-# --- 4: the permutation that was left out -------------------------------------------------------
+# --- 3: the check that somebody commented out ---------------------------------------------------
+
+
+def _not_a_bijection(x):
+    return x + 1.5 * np.sin(x)
+
+
+def _judge_pair(answer):
+    a, b = numbers(answer, shape=(2,))
+    f_a, f_b = _not_a_bijection(a), _not_a_bijection(b)
+    found = f"f(a) = {f_a:.4f} and f(b) = {f_b:.4f}."
+    if abs(a - b) <= 0.1:
+        raise Wrong(
+            f"a and b are {'equal' if a == b else 'almost equal'}: of course f gives them (nearly) "
+            "the same. Look for two inputs more than 0.1 apart."
+        )
+    if abs(f_a - f_b) <= 1e-3:
+        return (
+            f"{found} From this value no inverse can tell where it came from: the check was right "
+            "to fail, and the density computed without it adds up to more than one."
+        )
+    if _close(1 + 1.5 * np.cos([a, b]), 0, 0.02):
+        raise Wrong(
+            f"{found} At your points the *slope* of f is 0: there the curve turns around. Values "
+            "come twice on either side of such a point: take one input left and one right of it."
+        )
+    if _close(np.sin(a), np.sin(b)):
+        raise Wrong(f"{found} Your points have the same sine, but f adds x to it.")
+    if _close(a, -b):
+        raise Wrong(f"{found} f(−x) is −f(x), not f(x): the two have opposite signs.")
+    if abs(f_a - f_b) < 0.05:
+        raise Wrong(f"{found} Nearly! They may differ by 0.001: give more digits.")
+    raise Wrong(f"{found} Two inputs with the *same* value are asked for.")
+
+
+q3 = Exercise(
+    judge=_judge_pair,
+    hints=[
+        "Plot f from 0 to 6. Where does it run downhill?",
+        "f(π) = π. Where else does f reach π? Look for a zero of f(x) − π, for example with "
+        "`scipy.optimize.brentq`.",
+    ],
+    explanation="The slope $1 + 1.5\\cos x$ is negative around $\\pi$, so every value near $\\pi$ "
+    "is reached three times: going up, down, and up again.\n\n"
+    "```python\nfrom scipy.optimize import brentq\n\n"
+    "a, b = np.pi, brentq(lambda x: x + 1.5 * np.sin(x) - np.pi, 4, 6)\n```\n\n"
+    "With a factor below 1 in place of 1.5 the slope is always positive, and f is a bijection. "
+    "Whoever meets a failing check has found something: look at it before you switch it off.",
+    answer=(np.pi, 4.637278),
+    misconceptions={
+        "equal": (1.0, 1.0),
+        "too close": (2.3, 2.301),
+        "slope zero": (2.300524, 3.982661),
+        "same sine": (0.0, np.pi),
+        "opposite": (1.0, -1.0),
+        "too few digits": (3.14, 4.65),
+        "something else": (1.0, 2.0),
+    },
+)
+
+
+# --- 4: a wrong sign ----------------------------------------------------------------------------
+
+
+def _judge_log_det(answer):
+    rng = np.random.default_rng(2)
+    s, mask = rng.normal(size=(5, 4)), np.array([1.0, 0.0, 0.0, 0.0])
+    given = numbers(answer(s.copy(), mask.copy()))
+    right = -(s * (1 - mask)).sum(axis=1)
+    if given.shape == ():
+        raise Wrong(
+            f"One number came, {given:.4g}. Every point, every row of s, has its own "
+            "log-determinant: add up over its coordinates only."
+        )
+    if given.shape == (4,):
+        raise Wrong(
+            "You added up over the points (axis 0). A log-determinant belongs to one point: add up "
+            "over its coordinates (axis 1)."
+        )
+    given = numbers(given, shape=(5,))
+    if _close(given, right, 1e-5):
+        other = np.array([0.0, 1.0, 0.0, 1.0])
+        if _close(
+            numbers(answer(s.copy(), other.copy()), shape=(5,)),
+            -(s * (1 - other)).sum(axis=1),
+            1e-5,
+        ):
+            return (
+                "f undoes the sampling, so it divides by exp(s), and the logarithm is −s. With "
+                "the plus sign f could squeeze all data into z = 0 and be paid for it."
+            )
+        raise Wrong("Right for one mask, but not for another: use the mask that is given.")
+    if _close(given, -right, 1e-5):
+        raise Wrong(
+            "That is log|det dx/dz|, the stretch in *sampling*. Scoring goes from x to z and "
+            "divides by exp(s)."
+        )
+    if _close(given, -s.sum(axis=1), 1e-5):
+        raise Wrong(
+            "The mask is forgotten. A kept coordinate is not stretched: it adds log 1 = 0, "
+            "whatever the network says for it."
+        )
+    if _close(given, -(s * mask).sum(axis=1), 1e-5):
+        raise Wrong("The mask is inverted: 1 means kept, and the *others* are stretched.")
+    if _close(given, right / 4, 1e-5) or _close(given, right / 3, 1e-5):
+        raise Wrong(
+            "That is a mean. A determinant is the *product* of the stretches, so its logarithm is "
+            "their sum, not divided by anything."
+        )
+    if _close(given, np.exp(right), 1e-5) or _close(given, np.exp(-right), 1e-5):
+        raise Wrong(
+            "That is a determinant. Its logarithm is asked for: no exp is needed, and for many "
+            "coordinates exp would overflow."
+        )
+    raise Wrong(
+        f"For the first point you give {given[0]:.4g}, and {right[0]:.4g} is right. The Jacobian "
+        "is triangular: which numbers stand on its diagonal, and what do their logarithms add "
+        "up to?"
+    )
+
+
+q4 = Exercise(
+    judge=_judge_log_det,
+    hints=[
+        "Solve $x = z\\,e^{s} + t$ for $z$. By what is a changed coordinate multiplied?",
+        "The Jacobian $df/dx$ is triangular, with 1 (kept) or $e^{-s}$ (changed) on the diagonal. "
+        "`1 - mask` picks the changed ones.",
+    ],
+    explanation="$z = (x - t)\\,e^{-s}$ on the changed coordinates. The Jacobian is triangular, "
+    "so $\\log\\det$ is the sum of the logarithms on its diagonal: 0 for kept coordinates, $-s$ "
+    "for changed ones.\n\n"
+    "```python\ndef log_det(s, mask):\n    return -(s * (1 - mask)).sum(axis=1)\n```",
+    answer=lambda s, mask: -(s * (1 - mask)).sum(axis=1),
+    misconceptions={
+        "plus": lambda s, mask: (s * (1 - mask)).sum(axis=1),
+        "no mask": lambda s, mask: -s.sum(axis=1),
+        "mask inverted": lambda s, mask: -(s * mask).sum(axis=1),
+        "mean": lambda s, mask: -(s * (1 - mask)).mean(axis=1),
+        "determinant": lambda s, mask: np.exp(-(s * (1 - mask)).sum(axis=1)),
+        "batch axis": lambda s, mask: -(s * (1 - mask)).sum(axis=0),
+        "all added": lambda s, mask: -(s * (1 - mask)).sum(),
+        "one mask only": lambda s, mask: -s[:, 1:].sum(axis=1),
+        "something else": lambda s, mask: -np.abs(s).sum(axis=1),
+    },
+)
+
+
+# --- 5: the permutation that was left out -------------------------------------------------------
 
 
 def _reaches(masks):
@@ -335,7 +396,7 @@ def _judge_masks(answer):
     return "Every output can depend on every input: nothing is left out, and nothing stands still."
 
 
-q4 = Exercise(
+q5 = Exercise(
     judge=_judge_masks,
     hints=[
         "A coordinate that no mask changes comes out as it went in.",
@@ -357,67 +418,6 @@ q4 = Exercise(
         "all zeros": [[0, 0, 0]] * 4,
         "swapped, but too late": [[0, 0, 1]] * 3 + [[1, 1, 0]],
         "no mask": [[1, 2, 0]] * 4,
-    },
-)
-
-
-# --- 5: the check that somebody commented out ---------------------------------------------------
-
-
-def _not_a_bijection(x):
-    return x + 1.5 * np.sin(x)
-
-
-def _judge_pair(answer):
-    a, b = numbers(answer, shape=(2,))
-    f_a, f_b = _not_a_bijection(a), _not_a_bijection(b)
-    found = f"f(a) = {f_a:.4f} and f(b) = {f_b:.4f}."
-    if abs(a - b) <= 0.1:
-        raise Wrong(
-            f"a and b are {'equal' if a == b else 'almost equal'}: of course f gives them (nearly) "
-            "the same. Look for two inputs more than 0.1 apart."
-        )
-    if abs(f_a - f_b) <= 1e-3:
-        return (
-            f"{found} From this value no inverse can tell where it came from: the check was right "
-            "to fail, and the density computed without it adds up to more than one."
-        )
-    if _close(1 + 1.5 * np.cos([a, b]), 0, 0.02):
-        raise Wrong(
-            f"{found} At your points the *slope* of f is 0: there the curve turns around. Values "
-            "come twice on either side of such a point: take one input left and one right of it."
-        )
-    if _close(np.sin(a), np.sin(b)):
-        raise Wrong(f"{found} Your points have the same sine, but f adds x to it.")
-    if _close(a, -b):
-        raise Wrong(f"{found} f(−x) is −f(x), not f(x): the two have opposite signs.")
-    if abs(f_a - f_b) < 0.05:
-        raise Wrong(f"{found} Nearly! They may differ by 0.001: give more digits.")
-    raise Wrong(f"{found} Two inputs with the *same* value are asked for.")
-
-
-q5 = Exercise(
-    judge=_judge_pair,
-    hints=[
-        "Plot f from 0 to 6. Where does it run downhill?",
-        "f(π) = π. Where else does f reach π? Look for a zero of f(x) − π, for example with "
-        "`scipy.optimize.brentq`.",
-    ],
-    explanation="The slope $1 + 1.5\\cos x$ is negative around $\\pi$, so every value near $\\pi$ "
-    "is reached three times: going up, down, and up again.\n\n"
-    "```python\nfrom scipy.optimize import brentq\n\n"
-    "a, b = np.pi, brentq(lambda x: x + 1.5 * np.sin(x) - np.pi, 4, 6)\n```\n\n"
-    "With a factor below 1 in place of 1.5 the slope is always positive, and f is a bijection. "
-    "Whoever meets a failing check has found something: look at it before you switch it off.",
-    answer=(np.pi, 4.637278),
-    misconceptions={
-        "equal": (1.0, 1.0),
-        "too close": (2.3, 2.301),
-        "slope zero": (2.300524, 3.982661),
-        "same sine": (0.0, np.pi),
-        "opposite": (1.0, -1.0),
-        "too few digits": (3.14, 4.65),
-        "something else": (1.0, 2.0),
     },
 )
 

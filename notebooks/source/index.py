@@ -37,7 +37,7 @@
 # | 11 | `var_mod_applications` | What can one do with a model that generates? | 10 | BNN, NC | 45–90 min | planned |
 # | 12 | [bayesian_neural_networks_wine](bayesian_neural_networks_wine.ipynb) | How sure is the network, and is it right to be? | 2 | L4, BNN, ASTRO | 90 min | **ready** |
 # | 13 | `posteriors` | How far from the true posterior do the approximations land? | 12 | BNN, ASTRO | 45–90 min | planned |
-# | 14 | `flows` | How can a network give the exact density of its data? | 10 | L4 | 45–90 min | planned |
+# | 14 | [flows](flows.ipynb) | How can a network give the exact density of its data? | 10 | L4 | 90 min | **ready** |
 # | 15 | `flows_applications` | Do exact densities hold what they promise on real data? | 13, 14 | L4 | 45–90 min | planned |
 # | 16 | `gan` | Can two networks that compete learn to generate without any density? | 10 | NC | 45–90 min | planned |
 #
@@ -45,7 +45,7 @@
 # VAE*; **NC** *Neural Computation Revision, Part 2*; **ASTRO** *Machine Learning for Astrophysics:
 # Deep Learning*.
 #
-# Lessons 9, 10 and 12 are ready. Until the lessons before them are there, they ask for dense
+# Lessons 9, 10, 12 and 14 are ready. Until the lessons before them are there, they ask for dense
 # networks, gradient descent, the normal distribution and Bayes' rule from elsewhere.
 
 # %% [markdown]

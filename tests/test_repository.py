@@ -29,6 +29,7 @@ ANCHOR = re.compile(r"<\w+\b[^>]*?\b(?:id|name)=\"([^\"]+)\"")
 LESSON_NAME = re.compile(r"`([a-z]\w+)`")
 MACHINE_PATH = re.compile(r"/home/|/root/|/Users/|/tmp/|\b[A-Z]:\\")
 SECRET = re.compile(r"token=\w|\b(?:ghp|gho|github_pat|hf|sk)_\w{16,}|\bAKIA[0-9A-Z]{16}")
+LEFTOVER = re.compile(r"\bWARNING:|\b0x[0-9a-f]{8,}")
 REMOTE_SCRIPT = re.compile(r"<script\b[^>]*\bsrc\s*=|\brequire\.config|\bimport\s*\(?['\"]https?:")
 
 
@@ -96,6 +97,7 @@ def stored_faults(notebook: nbformat.NotebookNode) -> list[str]:
     for pattern, what in [
         (MACHINE_PATH, "a path of somebody's machine"),
         (SECRET, "something like a secret"),
+        (LEFTOVER, "a warning, or an address in memory"),
         (REMOTE_SCRIPT, "a script from elsewhere"),
     ]:
         faults += [f"{what}: {text[:200]}" for text in texts if pattern.search(text)]
@@ -246,7 +248,9 @@ def test_map_names_the_lessons_there_are(page):
 
 def faulty_notebook():
     """Break every rule once."""
-    text = new_output("stream", name="stdout", text="/home/ada/course\ntoken=1f2e\n")
+    text = new_output(
+        "stream", name="stdout", text="/home/ada/course\ntoken=1f2e\n<f at 0x7fee1f17>"
+    )
     script = {"text/html": "<script src='https://example.org/a.js'></script>"}
     error = new_output("error", ename="E", evalue="e", traceback=["E: e"])
     return new_notebook(
@@ -263,7 +267,7 @@ def faulty_notebook():
 
 def test_faults_of_a_notebook_are_found():
     notebook = faulty_notebook()
-    assert len(stored_faults(notebook)) == 5
+    assert len(stored_faults(notebook)) == 6
     assert execution_faults(notebook) == [
         "cell 0 has count None, expected 1",
         "cell 1 has count 1, expected 2",

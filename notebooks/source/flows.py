@@ -425,7 +425,7 @@ def true_log_p(x):
 
 # %%
 BOX = (-3.5, 4.5, -2.5, 3.0)  # wide enough for what a flow may put elsewhere
-grid, area = flows.grid(BOX, cells=500)
+grid, area = flows.grid(BOX, cells=400)
 far = nearest.query(grid)[0][:, 0]
 true_p = np.zeros(len(grid))
 near = far < 8 * NOISE  # beyond that there is nothing

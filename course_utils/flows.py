@@ -186,7 +186,7 @@ def grid(box: tuple[float, float, float, float], cells: int) -> tuple[np.ndarray
 
     Returns
     -------
-    points : array of float32, shape (cells * cells, 2)
+    points : array, shape (cells * cells, 2)
         The midpoints of the cells, row by row from the bottom left.
     area : float
         Of one cell.
@@ -201,7 +201,7 @@ def grid(box: tuple[float, float, float, float], cells: int) -> tuple[np.ndarray
         raise ValueError(f"cells={cells} must be at least 1.")
     share = (np.arange(cells) + 0.5) / cells
     x, y = np.meshgrid(left + (right - left) * share, bottom + (top - bottom) * share)
-    points = np.stack([x, y], axis=-1).reshape(-1, 2).astype("float32")
+    points = np.stack([x, y], axis=-1).reshape(-1, 2)
     return points, (right - left) * (top - bottom) / cells**2
 
 

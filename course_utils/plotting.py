@@ -319,8 +319,8 @@ def density(ax: Axes, values: ArrayLike, box: ArrayLike, highest: float | None =
     )
 
 
-def bent_grid(ax: Axes, points: ArrayLike, colours: tuple[str, str] | None = None) -> None:
-    """Draw a lattice that was carried through a map: its rows and its columns as thin lines.
+def bent_grid(ax: Axes, points: ArrayLike) -> None:
+    """Draw a lattice that was carried through a map: its rows and columns as thin grey lines.
 
     Parameters
     ----------
@@ -328,8 +328,6 @@ def bent_grid(ax: Axes, points: ArrayLike, colours: tuple[str, str] | None = Non
         Where to draw.
     points : array, shape (R, C, 2)
         Where the map puts the point in row r and column c.
-    colours : (str, str)
-        Of the rows and of the columns.
 
     Raises
     ------
@@ -344,6 +342,6 @@ def bent_grid(ax: Axes, points: ArrayLike, colours: tuple[str, str] | None = Non
         )
     if not np.isfinite(points).all():
         raise ValueError("points holds values that are not finite (NaN or infinity).")
-    for lines, colour in zip((points.swapaxes(0, 1), points), colours or ("C0", "C3"), strict=True):
-        ax.plot(lines[..., 0], lines[..., 1], color=colour, linewidth=1)
+    for lines in (points.swapaxes(0, 1), points):
+        ax.plot(lines[..., 0], lines[..., 1], color="0.7", linewidth=1)
     ax.set_aspect("equal")

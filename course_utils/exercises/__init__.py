@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Exercise", "Wrong", "numbers"]
+import numpy as np
+
+__all__ = ["Exercise", "Wrong", "close", "numbers"]
 
 
 class Wrong(Exception):
@@ -64,8 +66,6 @@ def numbers(value: Any, shape: tuple[int, ...] | None = None) -> Any:
     Wrong
         If the value is not numeric, not finite or of another shape.
     """
-    import numpy as np
-
     if _is_stub(value):
         raise _NotAttempted
     try:
@@ -80,6 +80,11 @@ def numbers(value: Any, shape: tuple[int, ...] | None = None) -> Any:
     if not np.isfinite(array).all():
         raise Wrong("There are values that are not finite (NaN or infinity).")
     return array
+
+
+def close(value: Any, expected: Any, tolerance: float = 1e-3) -> bool:
+    """Whether an answer agrees with what is expected, to so much of it or of one."""
+    return np.allclose(value, expected, rtol=tolerance, atol=tolerance)
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,7 @@
 
 import numpy as np
 
-from course_utils.exercises import Exercise, Wrong, numbers
-
-
-def _close(value, expected, tolerance=1e-6) -> bool:
-    return np.allclose(value, expected, rtol=tolerance, atol=tolerance)
-
+from course_utils.exercises import Exercise, Wrong, close, numbers
 
 # --- 1: the share of the variance that PCA loses ------------------------------------------------
 
@@ -17,22 +12,22 @@ def _judge_share_lost(answer):
     given = float(numbers(answer(eigenvalues.copy(), d), shape=()))
     ordered = np.sort(eigenvalues)[::-1]
     total, kept = ordered.sum(), ordered[:d].sum()
-    if _close(given, 1 - kept / total):
-        if _close(float(numbers(answer(eigenvalues.copy(), len(eigenvalues)), shape=())), 0):
+    if close(given, 1 - kept / total):
+        if close(float(numbers(answer(eigenvalues.copy(), len(eigenvalues)), shape=())), 0):
             return "Known before a single picture is compressed."
         raise Wrong("Right for d = 2, but with all directions kept nothing is lost.")
-    if _close(given, kept / total):
+    if close(given, kept / total):
         raise Wrong("That is the share that is *kept* ('explained variance'). What is lost?")
-    if _close(given, total - kept):
+    if close(given, total - kept):
         raise Wrong("That is the loss itself. As a share it is divided by the whole variance.")
-    if _close(given, eigenvalues[d:].sum() / total):
+    if close(given, eigenvalues[d:].sum() / total):
         raise Wrong(
             "You left out the last ones in the list. PCA leaves out the *smallest*: routines "
             "differ in their order (`numpy.linalg.eigh` gives the smallest first), so sort."
         )
-    if _close(given, ordered[::-1][d:].sum() / total):
+    if close(given, ordered[::-1][d:].sum() / total):
         raise Wrong("You left out the *largest* ones: that is the worst choice, not PCA's.")
-    if _close(given, np.square(ordered[d:]).sum() / np.square(ordered).sum()):
+    if close(given, np.square(ordered[d:]).sum() / np.square(ordered).sum()):
         raise Wrong(
             "You squared them. Singular values of the data must be squared; eigenvalues of the "
             "covariance are variances already."
@@ -78,19 +73,19 @@ def _judge_disguised(answer):
     if not isinstance(given, (tuple, list)) or len(given) != 2:
         raise Wrong("Return two matrices, the new encoder and the new decoder.")
     new_E, new_D = numbers(given[0], E.shape), numbers(given[1], D.shape)
-    if _close(new_E, E) and _close(new_D, D):
+    if close(new_E, E) and close(new_D, D):
         raise Wrong("The pictures are the same, but so are the hidden units: they should be h A.")
-    if not _close(new_E, E @ A):
-        if _close(new_E @ new_D, E @ D):
+    if not close(new_E, E @ A):
+        if close(new_E @ new_D, E @ D):
             raise Wrong("The pictures are the same, but the hidden units are not h A: x @ E @ A.")
         raise Wrong("The new hidden units should be h A = x @ E @ A, so the encoder is E @ A.")
-    if _close(new_D, np.linalg.inv(A) @ D):
+    if close(new_D, np.linalg.inv(A) @ D):
         return "E A A⁻¹ D = E D: as many equally good networks as there are invertible matrices."
-    if _close(new_D, D):
+    if close(new_D, D):
         raise Wrong("The hidden units have changed; with the old decoder the pictures change too.")
-    if _close(new_D, A @ D):
+    if close(new_D, A @ D):
         raise Wrong("Then the pictures are x @ E A A D. What undoes A?")
-    if _close(new_D, A.T @ D):
+    if close(new_D, A.T @ D):
         raise Wrong(
             "The transpose undoes A only if A is a rotation. This A is any invertible matrix."
         )
@@ -131,24 +126,24 @@ def _judge_reported(answer):
     validation = np.array([0.52, 0.41, 0.33, 0.36, 0.44])
     test = np.array([0.50, 0.43, 0.37, 0.34, 0.45])
     given = float(numbers(answer(validation.copy(), test.copy()), shape=()))
-    if _close(given, test[validation.argmin()]):
+    if close(given, test[validation.argmin()]):
         return (
             "The validation images choose, the test images judge, once. This number is usually a "
             "little worse than the smallest one, and it is the one that new pictures will confirm."
         )
-    if _close(given, test.min()):
+    if close(given, test.min()):
         raise Wrong(
             "This is the published mistake: the smallest of several test errors is small partly by "
             "luck, and the luck will not come again."
         )
-    if _close(given, validation.min()):
+    if close(given, validation.min()):
         raise Wrong(
             "The validation images made the choice: their error at the chosen size is as "
             "optimistic as the test error was in the published lesson. Who has not been asked yet?"
         )
-    if _close(given, validation[test.argmin()]):
+    if close(given, validation[test.argmin()]):
         raise Wrong("The roles are exchanged: here the test images make the choice.")
-    if _close(given, test.mean()):
+    if close(given, test.mean()):
         raise Wrong(
             "That is the mean over all sizes. One size has to be chosen, and then reported."
         )
@@ -186,19 +181,19 @@ q3 = Exercise(
 def _judge_greys(answer):
     given = numbers(answer, shape=(2,))
     ink = 1 / (1 + np.exp(-1.0))
-    if _close(given, [0.5, ink], 6e-3):
+    if close(given, [0.5, ink], 6e-3):
         return "All grey levels are squeezed into a quarter of the scale, and paper is middle grey."
-    if _close(given, [ink, 0.5], 6e-3):
+    if close(given, [ink, 0.5], 6e-3):
         raise Wrong("The two are right but exchanged: first the paper, then the ink.")
-    if _close(given, [0, 1]):
+    if close(given, [0, 1]):
         raise Wrong(
             "That would be so if the second sigmoid changed nothing. What is the sigmoid of 0?"
         )
-    if _close(given, [0.5, 1]):
+    if close(given, [0.5, 1]):
         raise Wrong("The paper is right. The sigmoid reaches 1 only at infinity: put 1 into it.")
-    if _close(given, [0, ink], 6e-3):
+    if close(given, [0, ink], 6e-3):
         raise Wrong("The ink is right. Paper is 0, and the sigmoid of 0 is not 0.")
-    if _close(given, [0, 0.5]):
+    if close(given, [0, 0.5]):
         raise Wrong("The sigmoid of 0 is one half; that is the paper. What becomes of the ink?")
     raise Wrong("Put 0 and 1 into 1 / (1 + exp(-x)).")
 
@@ -237,18 +232,18 @@ def _judge_pair(answer):
         raise Wrong("Return two arrays, the network's input and its target.")
     seen, target = (numbers(array, x.shape) for array in given)
     noisy = x * mask
-    if _close(seen, noisy) and _close(target, x):
+    if close(seen, noisy) and close(target, x):
         return "Noisy in, clean out: the loss of the slide compares X' with X, not with X̃."
-    if _close(seen, noisy) and _close(target, noisy):
+    if close(seen, noisy) and close(target, noisy):
         raise Wrong(
             "This is the bug: the network is rewarded for giving the holes back. What should come "
             "out in their place?"
         )
-    if _close(seen, x) and _close(target, x):
+    if close(seen, x) and close(target, x):
         raise Wrong("That is an ordinary autoencoder: it never meets a hole in training.")
-    if _close(seen, x) and _close(target, noisy):
+    if close(seen, x) and close(target, noisy):
         raise Wrong("Exchanged: this network learns to make noise.")
-    if _close(seen, noisy) and _close(target, x - noisy):
+    if close(seen, noisy) and close(target, x - noisy):
         raise Wrong(
             "This target is only what the mask took away. It could be used, but then the network's "
             "answer has to be added to the noisy picture; the slide's loss asks for the picture."
@@ -293,22 +288,22 @@ def _judge_auroc(answer):
     swapped = float(numbers(answer(simple.copy(), known.copy()), shape=()))
     above, ties = _pairs(known, simple)
     exact = above + ties / 2
-    if _close(given, exact):
-        if _close(swapped, 1 - exact):
+    if close(given, exact):
+        if close(swapped, 1 - exact):
             return "Below one half: this detector calls the unseen ones usual, and we say so."
         raise Wrong("Right here, but wrong when the two groups change places.")
-    if _close([given, swapped], 1 - exact):
+    if close([given, swapped], 1 - exact):
         raise Wrong(
             "This looks at the answer and turns the detector around where that helps. In use, "
             "nobody tells you that the next anomaly will be a simple one."
         )
-    if _close(given, 1 - exact):
+    if close(given, 1 - exact):
         raise Wrong("The wrong way round: a *larger* error should mean unusual.")
-    if _close(given, above):
+    if close(given, above):
         raise Wrong("Ties are missing: they count one half. Else all-equal errors would score 0.")
-    if _close(given, above + ties):
+    if close(given, above + ties):
         raise Wrong("Ties count one half, not one. Else all-equal errors would score 1.")
-    if _close(given, simple.mean() > known.mean()):
+    if close(given, simple.mean() > known.mean()):
         raise Wrong("That compares the two means. Compare each unseen picture with each known one.")
     raise Wrong(
         f"You give {given:.4g}. Over all pairs of an unseen and a known picture: how often is the "

@@ -4,11 +4,7 @@ import numpy as np
 from scipy.special import logit
 from scipy.stats import norm
 
-from course_utils.exercises import Exercise, Wrong, numbers
-
-
-def _close(value, expected, tolerance=1e-3) -> bool:
-    return np.allclose(value, expected, rtol=tolerance, atol=tolerance)
+from course_utils.exercises import Exercise, Wrong, close, numbers
 
 
 def _filled(answer, names):
@@ -31,36 +27,36 @@ def _judge_density(answer):
     p_z, factor = norm.pdf(logit(x)), 1 / (x * (1 - x))
     given = numbers(answer(x.copy()), shape=(n,))
     found = f"Your density integrates to {given.mean():.3f} over (0, 1)."
-    if _close(given, p_z * factor):
+    if close(given, p_z * factor):
         return (
             f"{found} The factor is |df/dx|: where f stretches, the same probability has less "
             "room in x, and the density of x is higher."
         )
-    if _close(given, p_z):
+    if close(given, p_z):
         raise Wrong(f"{found} That is p_z(f(x)) alone: |df/dx| is missing.")
-    if _close(given, p_z / factor):
+    if close(given, p_z / factor):
         raise Wrong(
             f"{found} The factor is upside down: x(1 − x) is the derivative of the *inverse*, "
             "dx/dz. The density of x needs dz/dx = df/dx."
         )
-    if _close(given, p_z * np.log(factor)):
+    if close(given, p_z * np.log(factor)):
         raise Wrong(
             f"{found} You multiply by the *logarithm* of |df/dx|. Densities are multiplied by "
             "|df/dx|; its logarithm is added to the log-density."
         )
-    if _close(given, p_z + np.log(factor)):
+    if close(given, p_z + np.log(factor)):
         raise Wrong(
             f"{found} You add log|df/dx| to the density. It is added to the *log*-density; to a "
             "density it is a factor: p_z(f(x)) |df/dx|."
         )
-    if _close(given, norm.logpdf(logit(x)) + np.log(factor)):
+    if close(given, norm.logpdf(logit(x)) + np.log(factor)):
         raise Wrong(f"{found} That is log p_x(x), and rightly so: take exp of it.")
-    if _close(given, p_z + factor):
+    if close(given, p_z + factor):
         raise Wrong(
             "You add |df/dx|, which grows without bound towards 0 and 1: not even the integral is "
             "finite. |df/dx| is a factor."
         )
-    if _close(given, p_z * (1 - x) / x):
+    if close(given, p_z * (1 - x) / x):
         raise Wrong(
             f"{found} Your factor is (1 − x)/x, the derivative of the logarithm alone. What is "
             "inside the logarithm depends on x as well: the chain rule."
@@ -146,7 +142,7 @@ def _judge_volume(answer):
     given = _filled(answer, _PLANE)
     if not all(value in (True, False) for value in given):
         raise Wrong("Answer each of the six with True or False.")
-    right = [_close(_area_factors(bijection), 1, 1e-6) for bijection in _PLANE.values()]
+    right = [close(_area_factors(bijection), 1, 1e-6) for bijection in _PLANE.values()]
     wrong = [name for name, a, b in zip(_PLANE, given, right, strict=True) if a != b]
     if not wrong:
         return (
@@ -172,7 +168,7 @@ def _judge_volume(answer):
     several = f"{len(wrong)} of the six are wrong, the first of them {name}. "
     raise Wrong(
         f"{several if len(wrong) > 1 else ''}{_NOT_SO[name]} Areas are multiplied by {low:.2f}"
-        + ("." if _close(low, high) else f" in one place and by {high:.2f} in another.")
+        + ("." if close(low, high) else f" in one place and by {high:.2f} in another.")
     )
 
 
@@ -225,14 +221,14 @@ def _judge_pair(answer):
             f"{found} From this value no inverse can tell where it came from: the check was right "
             "to fail, and the density computed without it adds up to more than one."
         )
-    if _close(1 + 1.5 * np.cos([a, b]), 0, 0.02):
+    if close(1 + 1.5 * np.cos([a, b]), 0, 0.02):
         raise Wrong(
             f"{found} At your points the *slope* of f is 0: there the curve turns around. Values "
             "come twice on either side of such a point: take one input left and one right of it."
         )
-    if _close(np.sin(a), np.sin(b)):
+    if close(np.sin(a), np.sin(b)):
         raise Wrong(f"{found} Your points have the same sine, but f adds x to it.")
-    if _close(a, -b):
+    if close(a, -b):
         raise Wrong(f"{found} f(−x) is −f(x), not f(x): the two have opposite signs.")
     if abs(f_a - f_b) < 0.05:
         raise Wrong(f"{found} Nearly! They may differ by 0.001: give more digits.")
@@ -284,9 +280,9 @@ def _judge_log_det(answer):
             "over its coordinates (axis 1)."
         )
     given = numbers(given, shape=(5,))
-    if _close(given, right, 1e-5):
+    if close(given, right, 1e-5):
         other = np.array([0.0, 1.0, 0.0, 1.0])
-        if _close(
+        if close(
             numbers(answer(s.copy(), other.copy()), shape=(5,)),
             -(s * (1 - other)).sum(axis=1),
             1e-5,
@@ -296,24 +292,24 @@ def _judge_log_det(answer):
                 "the plus sign f could squeeze all data into z = 0 and be paid for it."
             )
         raise Wrong("Right for one mask, but not for another: use the mask that is given.")
-    if _close(given, -right, 1e-5):
+    if close(given, -right, 1e-5):
         raise Wrong(
             "That is log|det dx/dz|, the stretch in *sampling*. Scoring goes from x to z and "
             "divides by exp(s)."
         )
-    if _close(given, -s.sum(axis=1), 1e-5):
+    if close(given, -s.sum(axis=1), 1e-5):
         raise Wrong(
             "The mask is forgotten. A kept coordinate is not stretched: it adds log 1 = 0, "
             "whatever the network says for it."
         )
-    if _close(given, -(s * mask).sum(axis=1), 1e-5):
+    if close(given, -(s * mask).sum(axis=1), 1e-5):
         raise Wrong("The mask is inverted: 1 means kept, and the *others* are stretched.")
-    if _close(given, right / 4, 1e-5) or _close(given, right / 3, 1e-5):
+    if close(given, right / 4, 1e-5) or close(given, right / 3, 1e-5):
         raise Wrong(
             "That is a mean. A determinant is the *product* of the stretches, so its logarithm is "
             "their sum, not divided by anything."
         )
-    if _close(given, np.exp(right), 1e-5) or _close(given, np.exp(-right), 1e-5):
+    if close(given, np.exp(right), 1e-5) or close(given, np.exp(-right), 1e-5):
         raise Wrong(
             "That is a determinant. Its logarithm is asked for: no exp is needed, and for many "
             "coordinates exp would overflow."

@@ -3,35 +3,30 @@
 import numpy as np
 from scipy.special import logsumexp
 
-from course_utils.exercises import Exercise, Wrong, numbers
-
-
-def _close(value, expected, tolerance=1e-3) -> bool:
-    return np.allclose(value, expected, rtol=tolerance, atol=tolerance)
-
+from course_utils.exercises import Exercise, Wrong, close, numbers
 
 # --- 1: the KL term alone -----------------------------------------------------------------------
 
 
 def _judge_kl_alone(answer):
     mu, sigma, derivative = numbers(answer, shape=(3,))
-    if _close(mu, 0) and _close(sigma, 1) and _close(derivative, 1.5):
+    if close(mu, 0) and close(sigma, 1) and close(derivative, 1.5):
         return (
             "Every picture gets the prior, N(0, 1), and the code says nothing: section 6 trains "
             "exactly that. With the sign wrong the KL would be least at z_sigma → 0, and the loss "
             "would reward an encoder without any noise."
         )
-    if _close(derivative, 2.5):
+    if close(derivative, 2.5):
         raise Wrong(
             "The derivative is that of the wrong sign, z_sigma + 1/z_sigma, which is zero nowhere. "
             "The logarithm is subtracted: −log z_sigma."
         )
-    if _close(sigma, 0):
+    if close(sigma, 0):
         raise Wrong(
             "z_sigma → 0 makes −log z_sigma, and the KL, infinite: a sharp q is as far from the "
             "prior as can be. Where is the derivative by z_sigma zero?"
         )
-    if _close(derivative, 2) or _close(derivative, -0.5):
+    if close(derivative, 2) or close(derivative, -0.5):
         raise Wrong(
             "One of two terms is missing in the derivative: z_sigma enters as z_sigma²/2 and as "
             "−log z_sigma."
@@ -74,28 +69,28 @@ def _judge_sample(answer):
     mu, variance, epsilon = np.array([0.5, -1.0, 2.0]), np.array([0.04, 4.0, 1.0]), np.ones(3)
     given = numbers(answer(mu, variance, epsilon), shape=(3,))
     spread = given - mu
-    if _close(spread, np.sqrt(variance)):
+    if close(spread, np.sqrt(variance)):
         below = numbers(answer(mu, variance, -epsilon), shape=(3,))
-        if _close(below - mu, -np.sqrt(variance)):
+        if close(below - mu, -np.sqrt(variance)):
             return (
                 "Noise is scaled by the *standard deviation*. Encoders often give log σ or log σ² "
                 "instead, which may be any real number: then the factor is exp(log σ), or "
                 "exp(log σ² / 2)."
             )
         raise Wrong("The noise should be added with its own sign, whatever that is.")
-    if _close(spread, variance):
+    if close(spread, variance):
         raise Wrong(
             "That is the slide's rule. The noise ε has variance 1; multiplied by v it has "
             "variance v², while the KL believes v. The two agree only at v = 1."
         )
-    if _close(spread, np.exp(variance / 2)):
+    if close(spread, np.exp(variance / 2)):
         raise Wrong(
             "exp(v/2) is right if the encoder gives the *logarithm* of the variance. Here it gives "
             "the variance itself."
         )
-    if _close(spread, 0):
+    if close(spread, 0):
         raise Wrong("There is no noise in it: that is a plain autoencoder.")
-    if _close(given, np.sqrt(variance)):
+    if close(given, np.sqrt(variance)):
         raise Wrong("The noise is right. But where is the mean?")
     raise Wrong(
         f"For z_mu = 0.5, variance 0.04 and epsilon = 1 you give {given[0]:.4g}. What must a "
@@ -141,14 +136,14 @@ def _judge_bound(answer):
         )
     given = numbers(given, shape=(4,))
     expected = logsumexp(log_w, axis=0) - np.log(k)
-    if _close(given, log_w.mean(axis=0), 1e-6):
+    if close(given, log_w.mean(axis=0), 1e-6):
         raise Wrong(
             "That is the average of the logarithms: the ELBO. Average first, then take the "
             "logarithm."
         )
-    if _close(given, expected + np.log(k), 1e-6):
+    if close(given, expected + np.log(k), 1e-6):
         raise Wrong("That is the logarithm of the *sum*: too large by log k. It is no lower bound.")
-    if not _close(given, expected, 1e-6):
+    if not close(given, expected, 1e-6):
         raise Wrong(
             f"For the first picture you give {given[0]:.4f}, but {expected[0]:.4f} is expected: "
             "the logarithm of the mean of exp(log_w) over the draws."
@@ -156,7 +151,7 @@ def _judge_bound(answer):
     far = log_w - 2_000
     with np.errstate(all="ignore"):
         shifted = np.asarray(answer(far), dtype=float)
-    if shifted.shape != (4,) or not _close(shifted, expected - 2_000, 1e-6):
+    if shifted.shape != (4,) or not close(shifted, expected - 2_000, 1e-6):
         raise Wrong(
             "Right for these weights. But a larger picture may have log w = −2100 (and in single "
             "precision −104 is enough): exp of that is 0, and your bound −∞. Subtract the "
@@ -196,23 +191,23 @@ q3 = Exercise(
 def _judge_repair(answer):
     L, K = 130.0, 12.0
     nelbo, beta = numbers(answer(L, K), shape=(2,))
-    if _close(nelbo, L - K) and _close(beta, 2):
+    if close(nelbo, L - K) and close(beta, 2):
         return (
             "The number can be repaired afterwards, the model cannot: it was trained with β = 2 "
             "and has probably collapsed more dimensions than it had to."
         )
-    if _close(nelbo, L - 2 * K):
+    if close(nelbo, L - 2 * K):
         raise Wrong(
             "Without any KL only the reconstruction is left. The negative ELBO contains it once."
         )
-    if _close(nelbo, L):
+    if close(nelbo, L):
         raise Wrong(
             f"You give the reported loss back (β = {beta:.4g}). It is R + 2K, and the negative "
             "ELBO is R + K."
         )
-    if _close(nelbo, L + K):
+    if close(nelbo, L + K):
         raise Wrong("The reported loss has one KL too *many*: take it away.")
-    if _close(nelbo, L - K):
+    if close(nelbo, L - K):
         raise Wrong(
             f"The negative ELBO is right, but β = {beta:.4g} is not: how often was the KL in the "
             "loss whose gradient was followed?"
@@ -247,22 +242,22 @@ def _judge_length(answer):
     dimensions = np.array([2, 10, 100])
     given = np.array([float(numbers(answer(int(d)), shape=())) for d in dimensions])
     expected = np.sqrt(dimensions / 2)
-    if _close(given, expected, 1e-6):
+    if close(given, expected, 1e-6):
         return (
             "The half-way point is shorter than a draw from the prior by √2, whatever d. But "
             "draws scatter about √d by only 0.7 or so, whatever d: the larger d, the further "
             "outside the half-way point lies."
         )
-    if _close(given, np.sqrt(dimensions), 1e-6):
+    if close(given, np.sqrt(dimensions), 1e-6):
         raise Wrong("That is the length of an end point. The average of two is shorter.")
-    if _close(given, dimensions / 2, 1e-6):
+    if close(given, dimensions / 2, 1e-6):
         raise Wrong("That is the mean *squared* length: take the root.")
-    if _close(given, np.sqrt(dimensions) / 2, 1e-6):
+    if close(given, np.sqrt(dimensions) / 2, 1e-6):
         raise Wrong(
             "Half the length would be right if the other end were zero. Variances add: the "
             "average of two independent numbers of variance 1 has variance ½."
         )
-    if _close(given, 0):
+    if close(given, 0):
         raise Wrong("Zero is the *mean* of the half-way point. Its length is never zero.")
     raise Wrong(
         f"For d = 10 you give {given[1]:.4g}. What is the variance of (a + b)/2 for independent a "
@@ -299,21 +294,21 @@ def _judge_sigma(answer):
     given = np.array([float(numbers(answer(*case), shape=())) for case in cases])
     weight, D = np.array(cases, float).T
     expected = np.sqrt(D / (2 * weight))
-    if _close(given, expected, 1e-6):
+    if close(given, expected, 1e-6):
         return (
             "1000 × MSE on 784 pixels assumes σ = 0.63: it takes nearly all of the ink for "
             "noise. On another picture size the same code assumes another σ."
         )
-    if _close(given, expected**2, 1e-6):
+    if close(given, expected**2, 1e-6):
         raise Wrong("That is σ². The standard deviation is its root.")
-    if _close(given, np.sqrt(1 / (2 * weight)), 1e-6):
+    if close(given, np.sqrt(1 / (2 * weight)), 1e-6):
         raise Wrong(
             "That holds for the *sum* of squares. The mean squared error is that sum divided by "
             "the D pixels."
         )
-    if _close(given, np.sqrt(D / weight), 1e-6):
+    if close(given, np.sqrt(D / weight), 1e-6):
         raise Wrong("Nearly: in the normal distribution the square is divided by 2σ², not by σ².")
-    if _close(given, np.sqrt(2 * weight / D), 1e-6):
+    if close(given, np.sqrt(2 * weight / D), 1e-6):
         raise Wrong("Upside down: a larger weight on the error means *less* noise.")
     raise Wrong(
         f"For 1000 × MSE on 784 pixels you give {given[0]:.4g}. Set weight/D × (sum of squares) "

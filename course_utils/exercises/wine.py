@@ -4,12 +4,7 @@ import numpy as np
 from scipy.stats import entropy
 
 from course_utils import metrics
-from course_utils.exercises import Exercise, Wrong, numbers
-
-
-def _close(value, expected, tolerance=1e-3) -> bool:
-    return np.allclose(value, expected, rtol=tolerance, atol=tolerance)
-
+from course_utils.exercises import Exercise, Wrong, close, numbers
 
 # --- 1: the weight of the KL term ---------------------------------------------------------------
 
@@ -17,7 +12,7 @@ def _close(value, expected, tolerance=1e-3) -> bool:
 def _judge_kl_weight(answer):
     N, m = 4_000, 50
     mean, total = (float(numbers(answer(N, m, r), shape=())) for r in ("mean", "sum"))
-    if _close(mean, 1 / N, 1e-9) and _close(total, m / N, 1e-9):
+    if close(mean, 1 / N, 1e-9) and close(total, m / N, 1e-9):
         return (
             "The mean over a mini-batch estimates 1/N of the data term, so the KL gets 1/N too; "
             "the sum estimates m/N of it. For the mean the number of batches appears nowhere."
@@ -27,17 +22,17 @@ def _judge_kl_weight(answer):
             "A factor of 1 belongs to the sum over *all* N examples. A mini-batch has only m of "
             "them: how large is its sum, on average, beside the whole?"
         )
-    if _close(mean, 1 / m, 1e-9):
+    if close(mean, 1 / m, 1e-9):
         raise Wrong(
             "You divided by the batch size. Then the same data cut into smaller batches would get "
             "a stronger prior: does the posterior know how you cut them?"
         )
-    if _close(mean, m / N, 1e-9):
+    if close(mean, m / N, 1e-9):
         raise Wrong(
             "One over the number of batches is right for the *sum* over the mini-batch, but for "
             "the mean the data term is m times smaller."
         )
-    if _close(mean, 1 / N, 1e-9):
+    if close(mean, 1 / N, 1e-9):
         raise Wrong("The mean is right. The sum over m examples is m times the mean: so is its KL.")
     raise Wrong(
         f"For N = {N} and m = {m} you give {mean:.6g} (mean) and {total:.6g} (sum). Write the loss "
@@ -80,26 +75,26 @@ def _judge_narrowing(answer):
     rhos = (0.0, 0.6, -0.8)
     given = np.array([float(numbers(answer(rho), shape=())) for rho in rhos])
     exact = np.sqrt(1 - np.square(rhos))
-    if _close(given, exact):
+    if close(given, exact):
         return (
             "At a correlation of 0.9 mean field reports 44 % of the true uncertainty. With "
             "thirteen weights the same happens through all correlations together."
         )
-    if _close(given, 1):
+    if close(given, 1):
         raise Wrong(
             "That says mean field is exact. It is only where the inputs are uncorrelated: compare "
             "1/Λᵢᵢ with (Λ⁻¹)ᵢᵢ for a 2 × 2 matrix."
         )
-    if _close(given, exact**2):
+    if close(given, exact**2):
         raise Wrong(
             "That is the share of the exact *variance*. The standard deviation is its root."
         )
-    if _close(given, 1 / exact):
+    if close(given, 1 / exact):
         raise Wrong(
             "Upside down: 1/Λᵢᵢ is the variance with the *other weight held fixed*, which can only "
             "be smaller than the marginal one."
         )
-    if _close(given, 1 - np.abs(rhos)):
+    if close(given, 1 - np.abs(rhos)):
         raise Wrong(
             "It falls with the correlation, but not in a straight line: invert the 2 × 2 matrix "
             "[[1, ρ], [ρ, 1]]."
@@ -143,16 +138,16 @@ def _judge_rmse(answer):
     draws, y = _predictive_draws()
     given = float(numbers(answer(draws.copy(), y.copy()), shape=()))
     error = draws - y
-    if _close(given, metrics.rmse(y, draws)):
+    if close(given, metrics.rmse(y, draws)):
         return "The mean over the draws first, then the error. It is the model's best single guess."
-    if _close(given, np.mean(error.mean(axis=0) ** 2)):
+    if close(given, np.mean(error.mean(axis=0) ** 2)):
         raise Wrong("That is the mean squared error: take its root.")
-    if any(_close(given, np.sqrt(np.mean(error[k] ** 2)), 1e-6) for k in range(len(draws))):
+    if any(close(given, np.sqrt(np.mean(error[k] ** 2)), 1e-6) for k in range(len(draws))):
         raise Wrong(
             "This is the published mistake itself: one draw, scored as if it were the prediction. "
             "Run it twice with other draws and the score changes."
         )
-    if _close(given, np.sqrt(np.mean(error**2))) or _close(
+    if close(given, np.sqrt(np.mean(error**2))) or close(
         given, np.sqrt(np.mean(error**2, axis=1)).mean()
     ):
         raise Wrong(
@@ -209,17 +204,17 @@ def _judge_interval(answer):
             "It holds 95 % of the mixture: the noise that each network expects and the "
             "disagreement between them."
         )
-    if _close(width, sigma.mean(), 0.02):
+    if close(width, sigma.mean(), 0.02):
         raise Wrong(
             f"It holds {inside.mean():.0%} and not 95 %. Its width is the noise alone (aleatoric), "
             "as from one draw of weights: that the networks disagree is forgotten."
         )
-    if _close(width, mu.std(axis=0).mean(), 0.05):
+    if close(width, mu.std(axis=0).mean(), 0.05):
         raise Wrong(
             f"It holds {inside.mean():.0%} and not 95 %. Its width is the disagreement of the "
             "networks alone (epistemic): each of them also expects noise."
         )
-    if _close(width, (sigma + mu.std(axis=0)).mean(), 0.05):
+    if close(width, (sigma + mu.std(axis=0)).mean(), 0.05):
         raise Wrong(
             "Standard deviations do not add: their squares do, by the law of total variance."
         )
@@ -271,21 +266,21 @@ def _judge_information(answer):
     p = _class_probabilities()
     given = numbers(answer(p.copy()), shape=(p.shape[1],))
     total, aleatoric = entropy(p.mean(axis=0), axis=-1), entropy(p, axis=-1).mean(axis=0)
-    if _close(given, total - aleatoric):
+    if close(given, total - aleatoric):
         return "It is zero where all networks agree, however unsure they are."
-    if _close(given, (total - aleatoric) / np.log(2)):
+    if close(given, (total - aleatoric) / np.log(2)):
         raise Wrong("Right, but in bits: use the natural logarithm for nats.")
-    if _close(given, total):
+    if close(given, total):
         raise Wrong(
             "That is the total, the entropy of the mean. It is also large where all networks agree "
             "on fifty-fifty, and that is no doubt about the weights."
         )
-    if _close(given, aleatoric):
+    if close(given, aleatoric):
         raise Wrong(
             "That is the mean of the entropies: what each network finds uncertain, the aleatoric "
             "part."
         )
-    if _close(given, aleatoric - total):
+    if close(given, aleatoric - total):
         raise Wrong("The sign is reversed: the entropy of a mean is never below the mean entropy.")
     raise Wrong(
         "The values do not agree. Average p over the networks (axis 0) and take the entropy over "
@@ -369,29 +364,29 @@ def _judge_objective(answer):
     logs, kl, N = np.array([-1.2, -0.3, -2.5, -0.8, -0.2]), 3.0, 100
     given = float(numbers(answer(logs.copy(), kl, N), shape=()))
     total, m = logs.sum(), len(logs)
-    if _close(given, N / m * total - kl):
+    if close(given, N / m * total - kl):
         return "With N/m in front it estimates the sum over all examples; the KL is paid once."
-    if _close(given, total):
+    if close(given, total):
         raise Wrong(
             "This is the slide as printed: without a KL the σ shrink to 0, a point estimate."
         )
-    if _close(given, total - kl):
+    if close(given, total - kl):
         raise Wrong(
             "The KL is there now, but m examples stand against the prior of a whole data set: the "
             "sum must be scaled up to N examples."
         )
-    if _close(given, N / m * total):
+    if close(given, N / m * total):
         raise Wrong("The scale is right; the KL is missing. Without it the σ shrink to 0.")
-    if _close(given, N / m * total + kl):
+    if close(given, N / m * total + kl):
         raise Wrong("The sign of the KL: we *climb* the ELBO, and distance from the prior costs.")
-    if _close(given, total / m - kl / N):
+    if close(given, total / m - kl / N):
         raise Wrong(
             "Proportional to it, and fine as a loss of Keras; but the ELBO itself is a sum over "
             "all N examples. Multiply by N."
         )
-    if _close(given, N / m * (total - kl)):
+    if close(given, N / m * (total - kl)):
         raise Wrong("Only the data term is scaled: the KL belongs to all weights and is paid once.")
-    if _close(given, kl - N / m * total):
+    if close(given, kl - N / m * total):
         raise Wrong("This is the negative ELBO, to be descended. The slide climbs.")
     raise Wrong(f"You give {given:.4g}. ELBO = sum over all N of E log p, minus KL.")
 

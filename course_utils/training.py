@@ -56,7 +56,9 @@ def _batches(x: np.ndarray, y: np.ndarray, epochs: int, batch_size: int) -> tf.d
         return tf.data.Dataset.from_tensor_slices((x, y)).batch(len(x)).cache().repeat(epochs)
     same, x = y is x, tf.constant(x)  # an autoencoder's data are kept once
     y = x if same else tf.constant(y)
-    rows = tf.data.Dataset.range(len(x)).shuffle(len(x)).batch(batch_size).repeat(epochs)
+    whole = len(x) % batch_size == 0  # nothing is dropped then, and known shapes are traced sooner
+    rows = tf.data.Dataset.range(len(x)).shuffle(len(x)).batch(batch_size, drop_remainder=whole)
+    rows = rows.repeat(epochs)
     return rows.map(lambda i: (tf.gather(x, i), tf.gather(y, i))).prefetch(2)
 
 

@@ -2,6 +2,7 @@
 
 import io
 import math
+from collections.abc import Callable, Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,6 +15,11 @@ from course_utils import metrics
 
 # From white, or the figure would seem to end where the box does.
 _DENSITY = sns.blend_palette(["white", "#7fb8dd", "#0173b2", "#00294d"], as_cmap=True)
+
+# Slate, so that the coloured paths stand out, and lightest at the bottom, where they end.
+_SURFACE = sns.blend_palette(["white", "#c8d4dd", "#71869a"], as_cmap=True)
+_LEVELS = 20
+_POINTS = 301  # along each side of the box; an odd number, to meet its middle
 
 
 def set_style() -> None:
@@ -345,3 +351,97 @@ def bent_grid(ax: Axes, points: ArrayLike) -> None:
     for lines in (points.swapaxes(0, 1), points):
         ax.plot(lines[..., 0], lines[..., 1], color="0.7", linewidth=1)
     ax.set_aspect("equal")
+
+
+def surface(
+    ax: Axes,
+    values: Callable[[np.ndarray], ArrayLike],
+    box: ArrayLike,
+    paths: Mapping[str, ArrayLike] | None = None,
+) -> None:
+    """Draw a surface over two weights as contours, light where it is low, and ways down on it.
+
+    The levels are evenly spaced in the square root of the height above the lowest one, so that
+    the rings of a bowl are evenly spaced. Both axes have the same scale: steepest descent crosses
+    the contours at right angles.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Where to draw.
+    values : callable
+        Takes w, shape (..., 2), and returns the surface J(w), shape (...).
+    box : (left, right, bottom, top)
+        Part of the plane to draw, as matplotlib's ``extent``.
+    paths : dict of arrays, shape (T, 2)
+        By name, as of `descent.path`; the start stands first and lies in the box. Each step is a
+        dot if there are at most 60 places.
+
+    Raises
+    ------
+    ValueError
+        If the surface is not finite somewhere in the box, is flat, or does not return one number
+        for each point; if a path has another shape, is not finite or starts outside the box; if
+        the box is none.
+    """
+    left, right, bottom, top = box = checked_box(box)
+    w = np.stack(
+        np.meshgrid(np.linspace(left, right, _POINTS), np.linspace(bottom, top, _POINTS)), axis=-1
+    )
+    with np.errstate(all="ignore"):  # what is not finite is named below
+        heights = np.asarray(values(w), dtype=float)
+    if heights.shape != w.shape[:2]:
+        raise ValueError(
+            f"values(w) has shape {heights.shape} for w of shape {w.shape}, but one number for "
+            "each point is expected: write it with w[..., 0] and w[..., 1]."
+        )
+    wrong = ~np.isfinite(heights)
+    if wrong.any():
+        point = w[wrong][0]
+        raise ValueError(
+            f"values(w) is {heights[wrong][0]} at w = [{point[0]:.4g}, {point[1]:.4g}]: choose a "
+            "box inside which the surface is finite."
+        )
+    levels = heights.min() + np.ptp(heights) * np.linspace(0, 1, _LEVELS + 1) ** 2
+    if not (np.diff(levels) > 0).all():
+        raise ValueError(
+            f"values(w) is {heights.min():.4g} everywhere in box={box}: it has no contours."
+        )
+    paths = _checked_paths({} if paths is None else paths, box)
+
+    ax.contourf(*w.T, heights.T, levels, colors=_SURFACE(np.linspace(0, 1, _LEVELS)))
+    ax.contour(*w.T, heights.T, levels[::2], colors="0.4", linewidths=0.7, linestyles="solid")
+    for i, (name, points) in enumerate(paths.items()):
+        dots = "o" if len(points) <= 60 else None
+        ax.plot(*points.T, color="white", linewidth=4.5, marker=dots, markersize=7)
+        ax.plot(*points.T, color=f"C{i}", marker=dots, markersize=5, label=name)
+    if paths:
+        starts = np.unique([points[0] for points in paths.values()], axis=0)
+        ax.plot(*starts.T, "o", color="black", markersize=12, markeredgecolor="white", zorder=3)
+        ax.legend(frameon=True, framealpha=0.9)
+    ax.set(xlabel="$w_1$", ylabel="$w_2$", xlim=box[:2], ylim=box[2:], aspect="equal")
+
+
+def _checked_paths(
+    paths: Mapping[str, ArrayLike], box: tuple[float, float, float, float]
+) -> dict[str, np.ndarray]:
+    """Return the paths as arrays, or say which one cannot be drawn in the box, and why."""
+    if not isinstance(paths, Mapping):
+        raise ValueError("paths must be a dict of arrays, shape (T, 2), by name.")
+    left, right, bottom, top = box
+    checked = {name: np.asarray(points, dtype=float) for name, points in paths.items()}
+    for name, points in checked.items():
+        if points.ndim != 2 or points.shape[1] != 2 or not len(points):
+            raise ValueError(
+                f"path {name!r} has shape {points.shape}, but (T, 2) is expected: of many that "
+                "went side by side choose one, path[:, 0]."
+            )
+        if not np.isfinite(points).all():
+            raise ValueError(f"path {name!r} holds values that are not finite (NaN or infinity).")
+        x, y = points[0]
+        if not (left <= x <= right and bottom <= y <= top):
+            raise ValueError(
+                f"path {name!r} starts at [{x:.4g}, {y:.4g}], outside box={box}: choose a larger "
+                "box or another start."
+            )
+    return checked

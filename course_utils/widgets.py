@@ -1,4 +1,4 @@
-"""Explorers: sliders that redraw a figure, a map whose points are decoded, a flow in motion."""
+"""Explorers: sliders that redraw a figure, a map whose points are decoded, paths in motion."""
 
 import base64
 import hashlib
@@ -81,8 +81,33 @@ _SIDE = 4096  # whole numbers along each side of the view of the transport
 # Around the circle through blue and yellow, light and dark, which no colour blindness confuses.
 _CIRCLE = ["#0173b2", "#56b4e9", "#f0c800", "#d55e00", "#5c1a4a", "#0173b2"]
 
-# The marks are as wide as the slider's thumb, so that they stand below its places. Keys stay here:
-# JupyterLab would take the arrows for a step to the next cell.
+# What several views share. Keys stay in a view: JupyterLab would take the arrows for a step to the
+# next cell. With shift it still runs the cell.
+_SHARED = {
+    "surface": """<div style="position: relative; width: @shown@px; max-width: 100%;
+  border: 1px solid #999">
+<img src="@picture@" alt="Level lines of the surface over two weights, light where it is low"
+  draggable="false" style="display: block; width: 100%; margin: 0">
+<canvas width="@width@" height="@height@" role="img" aria-label="@label@"
+  style="position: absolute; left: 0; top: 0; width: 100%; height: 100%"></canvas>
+<i style="position: absolute; right: 10px; bottom: 6px">w<sub>1</sub></i>
+<i style="position: absolute; left: 10px; top: 2px">w<sub>2</sub></i>
+</div>""",
+    "range": """display: block; width: 100%; height: 28px; margin: 4px 0 0;
+  accent-color: #0173b2; cursor: pointer""",
+    "numbers": """const numbers = text =>
+    new Int16Array(Uint8Array.from(atob(text), byte => byte.charCodeAt(0)).buffer);""",
+    "button": """"font: inherit; padding: 6px 14px; border: 2px solid #0173b2;"
+      + "border-radius: 8px; cursor: pointer\"""",
+    "mark": """button.setAttribute("aria-pressed", pressed);
+      button.style.background = pressed ? "#0173b2" : "white";
+      button.style.color = pressed ? "white" : "black";""",
+    "keys": """view.addEventListener("keydown", event => {
+    if (!event.shiftKey && !event.ctrlKey && !event.metaKey) event.stopPropagation();
+  });""",
+}
+
+# The marks are as wide as the slider's thumb, so that they stand below its places.
 _TRANSPORT = """
 <div class="@class@" style="display: flex; flex-wrap: wrap; gap: 32px; align-items: center;
   background: white; color: black; padding: 8px; font: 20px sans-serif">
@@ -107,8 +132,7 @@ for (const view of document.querySelectorAll(".@class@:not([data-ready])")) {
   const [group, marks, stage] =
     ["flows", "marks", "stage"].map(name => view.querySelector("." + name));
   const pen = canvas.getContext("2d");
-  const numbers = text =>
-    new Int16Array(Uint8Array.from(atob(text), byte => byte.charCodeAt(0)).buffer);
+  @numbers@
   for (const flow of flows) {
     flow.points = numbers(flow.points);
     flow.lattice = numbers(flow.lattice);
@@ -159,9 +183,7 @@ for (const view of document.querySelectorAll(".@class@:not([data-ready])")) {
     }));
     for (const button of group.children) {
       const pressed = button.textContent == flow.name;
-      button.setAttribute("aria-pressed", pressed);
-      button.style.background = pressed ? "#0173b2" : "white";
-      button.style.color = pressed ? "white" : "black";
+      @mark@
     }
     show();
   };
@@ -169,15 +191,12 @@ for (const view of document.querySelectorAll(".@class@:not([data-ready])")) {
     const button = group.appendChild(document.createElement("button"));
     button.type = "button";
     button.textContent = one.name;
-    button.style = "font: inherit; padding: 6px 14px; border: 2px solid #0173b2;"
-      + "border-radius: 8px; cursor: pointer";
+    button.style = @button@;
     button.onclick = () => choose(one);
   }
   canvas.hidden = slider.hidden = false;
   slider.oninput = show;
-  view.addEventListener("keydown", event => {
-    if (!event.shiftKey && !event.ctrlKey && !event.metaKey) event.stopPropagation();
-  });
+  @keys@
   choose(flow);
 }
 </script>
@@ -185,6 +204,250 @@ for (const view of document.querySelectorAll(".@class@:not([data-ready])")) {
 _TRANSPORT_TEXT = (
     "Points and a lattice that a slider carries from latent z to data x, for each flow."
 )
+
+_PIXELS = 1040  # of the longer side of a surface, which is shown at half of it
+_STEPS = 100  # of the path of `descend`
+
+# Each number that is shown is the number that is used: α is rounded first.
+_DESCEND = """
+<div class="@class@" style="display: flex; flex-wrap: wrap; gap: 32px; align-items: center;
+  background: white; color: black; padding: 8px; font: 20px sans-serif">
+@surface@
+<div style="flex: 1; min-width: 240px; max-width: 440px">
+<div class="methods" role="group" aria-label="Method"
+  style="display: flex; flex-wrap: wrap; gap: 8px"></div>
+<div class="sliders" hidden>
+<label style="display: block; margin-top: 28px"><span class="alpha"></span>
+<input class="alpha" type="range" min="-3" max="1" step="0.01" value="-0.1"
+  style="@range@"></label>
+<div aria-hidden="true" style="margin: 0 8px"><div style="position: relative; left: 75%;
+  width: 8em; margin-left: -4em; text-align: center; line-height: 1.2">|<br>2/L = @limit@</div>
+</div>
+<label style="display: block; margin-top: 12px"><span class="beta"></span>
+<input class="beta" type="range" min="0" max="0.99" step="0.01" value="0.9"
+  style="@range@"></label>
+</div>
+<div class="result" aria-live="polite" style="margin-top: 20px; min-height: 2.4em">
+Run this cell to choose a method and its settings.</div>
+<div style="margin-top: 20px"><span style="white-space: nowrap">● start</span> &ensp;
+<span style="white-space: nowrap"><span style="color: #d55e00">●</span> after @steps@ steps</span>
+&ensp; <span style="white-space: nowrap"><b>+</b> minimum</span></div>
+</div>
+</div>
+<script>
+for (const view of document.querySelectorAll(".@class@:not([data-ready])")) {
+  view.dataset.ready = "";
+  const H = @hessian@, L = @l@, start = @start@, [left, right, , top] = @box@, steps = @steps@;
+  const [canvas, group, sliders, result] =
+    ["canvas", ".methods", ".sliders", ".result"].map(name => view.querySelector(name));
+  const [alphaText, alphaSlider, betaText, betaSlider] =
+    ["span.alpha", "input.alpha", "span.beta", "input.beta"].map(name => view.querySelector(name));
+  const pen = canvas.getContext("2d"), scale = canvas.width / (right - left);
+  let alpha, beta, method;
+
+  const momentum = (dw, V, S, t) => {
+    V = beta * V + (1 - beta) * dw;
+    return [alpha * V, V, S];
+  };
+  const rmsprop = (dw, V, S, t) => {
+    S = beta * S + (1 - beta) * dw ** 2;
+    return [alpha * dw / (Math.sqrt(S) + 1e-8), V, S];
+  };
+  const adam = (dw, V, S, t) => {
+    V = beta * V + (1 - beta) * dw;
+    S = 0.999 * S + (1 - 0.999) * dw ** 2;
+    const corrV = V / (1 - beta ** t), corrS = S / (1 - 0.999 ** t);
+    return [alpha * corrV / (Math.sqrt(corrS) + 1e-8), V, S];
+  };
+  const methods = {
+    "gradient descent": (dw, V, S, t) => [alpha * dw, V, S],
+    "momentum": momentum, "RMSProp": rmsprop, "Adam": adam,
+  };
+  const gradient = w => H.map(row => row[0] * w[0] + row[1] * w[1]);
+  const J = w => (w[0] * gradient(w)[0] + w[1] * gradient(w)[1]) / 2;
+  const descend = () => {
+    const path = [start], V = [0, 0], S = [0, 0];
+    for (let t = 1; t <= steps; t++) {
+      const w = path[t - 1], dw = gradient(w);
+      path.push(w.map((value, i) => {
+        let step;
+        [step, V[i], S[i]] = methods[method](dw[i], V[i], S[i], t);
+        return value - step;
+      }));
+    }
+    return path;
+  };
+
+  const draw = path => {
+    let places = path.map(w => [(w[0] - left) * scale, (top - w[1]) * scale]);
+    const away = places.findIndex(place => !place.every(x => Math.abs(x) < 1e5));
+    if (away > 0) places = places.slice(0, away + 1);  // a canvas cannot count without end
+    const dots = (places, radius) => {
+      pen.beginPath();
+      for (const [x, y] of places) {
+        pen.moveTo(x, y);
+        pen.arc(x, y, radius, 0, 7);
+      }
+      pen.fill();
+    };
+    pen.clearRect(0, 0, canvas.width, canvas.height);
+    for (const [rim, colour] of [[3, "white"], [0, "#d55e00"]]) {
+      pen.fillStyle = pen.strokeStyle = colour;
+      pen.lineWidth = 5 + 2 * rim;
+      pen.beginPath();
+      for (const place of places) pen.lineTo(...place);
+      pen.stroke();
+      dots(places, 7 + rim);
+      dots(places.slice(-1), 13 + rim);
+      if (!rim) pen.fillStyle = pen.strokeStyle = "black";
+      dots(places.slice(0, 1), 13 + rim);
+      pen.beginPath();
+      for (const [x, y] of [[17 + rim, 0], [0, 17 + rim]]) {
+        pen.moveTo(-left * scale - x, top * scale - y);
+        pen.lineTo(-left * scale + x, top * scale + y);
+      }
+      pen.stroke();
+    }
+  };
+
+  const sub = letter => `<sub style="line-height: 0">${letter}</sub>`;
+  const raised = digit => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(digit)];
+  const written = number => number.toPrecision(3)
+    .replace(/e[+]?(.*)/, (_, power) => " · 10" + [...power].map(raised).join(""));
+  const show = () => {
+    alpha = Number((10 ** alphaSlider.value * 2 / L).toPrecision(3));
+    beta = Number(betaSlider.value);
+    alphaText.textContent = "α = " + written(alpha);
+    alphaSlider.setAttribute("aria-valuetext", written(alpha));
+    betaText.innerHTML = method != "Adam" ? `β = ${beta.toFixed(2)}`
+      : `β${sub("M")} = ${beta.toFixed(2)}, β${sub("R")} = 0.999`;
+    const path = descend(), first = J(start), last = J(path[steps]);
+    draw(path);
+    result.textContent = `J = ${written(first)} at the start` + (last <= 1e6 * first
+      ? `, ${written(last)} after ${steps} steps.` : "; the path runs away.");
+  };
+  const choose = name => {
+    method = name;
+    for (const button of group.children) {
+      const pressed = button.textContent == name;
+      @mark@
+    }
+    betaSlider.disabled = name == "gradient descent";
+    betaSlider.parentNode.style.opacity = betaSlider.disabled ? 0.4 : 1;
+    show();
+  };
+  for (const name of Object.keys(methods)) {
+    const button = group.appendChild(document.createElement("button"));
+    button.type = "button";
+    button.textContent = name;
+    button.style = @button@;
+    button.onclick = () => choose(name);
+  }
+  sliders.hidden = false;
+  alphaSlider.oninput = betaSlider.oninput = show;
+  @keys@
+  choose("gradient descent");
+}
+</script>
+"""
+_DESCEND_TEXT = (
+    "A bowl over two weights, and the path that a method takes with a learning rate to choose."
+)
+
+_SWARM = """
+<div class="@class@" style="display: flex; flex-wrap: wrap; gap: 32px; align-items: center;
+  background: white; color: black; padding: 8px; font: 20px sans-serif">
+@surface@
+<div style="flex: 1; min-width: 240px; max-width: 400px">
+<div class="controls" hidden>
+<button type="button"></button>
+<div style="height: 20px"></div>
+<input type="range" aria-label="Round" min="1" max="@rounds@" step="1" value="1"
+  style="@range@">
+</div>
+<div class="round" style="margin-top: 12px">Run this cell to set the swarm in motion.</div>
+<div style="margin-top: 28px"><span style="color: #d55e00">●</span> a particle<br>
+<b>✕</b> the best place found so far</div>
+</div>
+</div>
+<script>
+for (const view of document.querySelectorAll(".@class@:not([data-ready])")) {
+  view.dataset.ready = "";
+  const [canvas, button, slider] =
+    ["canvas", "button", "input"].map(name => view.querySelector(name));
+  const [controls, round] = ["controls", "round"].map(name => view.querySelector("." + name));
+  const pen = canvas.getContext("2d"), rounds = @rounds@;
+  const [across, down] = [canvas.width, canvas.height].map(length => length / @side@);
+  @numbers@
+  const positions = numbers("@positions@"), best = numbers("@best@");
+  const size = positions.length / rounds;
+  let now = 0, frame = null, before;  // the round, counted from 0; while it plays, the next frame
+
+  const draw = () => {
+    const from = Math.min(Math.floor(now), rounds - 2), share = now - from;
+    const places = positions.subarray(from * size, (from + 2) * size), found = Math.floor(now);
+    const between = k => (1 - share) * places[k] + share * places[k + size];
+    pen.clearRect(0, 0, canvas.width, canvas.height);
+    pen.fillStyle = "#d55e00";
+    pen.strokeStyle = "white";
+    pen.lineWidth = 4;
+    for (let k = 0; k < size; k += 2) {
+      pen.beginPath();
+      pen.arc(across * between(k), down * between(k + 1), 13, 0, 7);
+      pen.fill();
+      pen.stroke();
+    }
+    const x = across * best[2 * found], y = down * best[2 * found + 1];
+    for (const [width, colour] of [[16, "white"], [8, "black"]]) {
+      pen.lineWidth = width;
+      pen.strokeStyle = colour;
+      pen.beginPath();
+      for (const side of [1, -1]) {
+        pen.moveTo(x - 20, y - 20 * side);
+        pen.lineTo(x + 20, y + 20 * side);
+      }
+      pen.stroke();
+    }
+  };
+  const show = () => {
+    draw();
+    slider.value = Math.floor(now) + 1;
+    round.textContent = `round ${slider.value} of ${rounds}`;
+    button.textContent = frame != null ? "Pause" : now < rounds - 1 ? "Play" : "Play again";
+  };
+  const pause = () => {
+    cancelAnimationFrame(frame);
+    frame = null;
+  };
+  const play = time => {
+    now = Math.min(rounds - 1, now + Math.max(0, time - before) / 200);
+    before = time;
+    frame = now < rounds - 1 && view.isConnected ? requestAnimationFrame(play) : null;
+    show();
+  };
+  button.style = @button@
+      + "; background: #0173b2; color: white; min-width: 7em";
+  button.onclick = () => {
+    if (frame != null) pause();
+    else {
+      if (now == rounds - 1) now = 0;
+      before = performance.now();
+      frame = requestAnimationFrame(play);
+    }
+    show();
+  };
+  slider.oninput = () => {
+    pause();
+    now = slider.value - 1;
+    show();
+  };
+  controls.hidden = false;
+  @keys@
+  show();
+}
+</script>
+"""
+_SWARM_TEXT = "A swarm of particles that searches a surface for its lowest place, round by round."
 
 
 def explore(draw: Callable[..., None], **choices: Sequence[Any]) -> None:
@@ -252,7 +515,6 @@ def latent_pad(
         As `plotting.latent_map`; or if the decoded images are not one for each point, or hold
         anything outside [0, 1].
     """
-    from IPython.display import display
     from matplotlib.figure import Figure
 
     from course_utils import plotting
@@ -283,9 +545,7 @@ def latent_pad(
         "width": str(width),
         "height": str(height),
     }
-    parts["class"] = f"latent-pad-{hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}"
-    page = re.sub("@([a-z0-9]+)@", lambda match: parts[match[1]], _PAD)
-    display({"text/html": page, "text/plain": _PAD_TEXT}, raw=True)
+    _show("latent-pad", _PAD, _PAD_TEXT, parts)
 
 
 def transport(stages: Mapping[str, tuple[ArrayLike, ArrayLike]]) -> None:
@@ -309,7 +569,6 @@ def transport(stages: Mapping[str, tuple[ArrayLike, ArrayLike]]) -> None:
         different numbers of stages, or are not finite.
     """
     import seaborn as sns
-    from IPython.display import display
 
     if not stages:
         raise ValueError("stages holds no flow: give a dict of {name: (points, lattice)}.")
@@ -321,10 +580,7 @@ def transport(stages: Mapping[str, tuple[ArrayLike, ArrayLike]]) -> None:
     centre, width = (low + high) / 2, 1.1 * (high - low).max()
 
     def packed(places: np.ndarray) -> str:
-        places = _SIDE * (0.5 + (places - centre) / width * [1, -1])  # a canvas counts downwards
-        limits = np.iinfo(np.int16)
-        numbers = places.round().clip(limits.min, limits.max).astype("<i2")
-        return base64.b64encode(numbers.tobytes()).decode()
+        return _packed(0.5 + (places - centre) / width * [1, -1])  # a canvas counts downwards
 
     parts = {"flows": [], "palette": sns.blend_palette(_CIRCLE, 65).as_hex()[:-1], "side": _SIDE}
     for name, (points, lattice) in flows.items():
@@ -341,9 +597,167 @@ def transport(stages: Mapping[str, tuple[ArrayLike, ArrayLike]]) -> None:
             }
         )
     parts = {name: json.dumps(part).replace("<", r"\u003c") for name, part in parts.items()}
-    parts["class"] = f"transport-{hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}"
-    page = re.sub("@([a-z0-9]+)@", lambda match: parts[match[1]], _TRANSPORT)
-    display({"text/html": page, "text/plain": _TRANSPORT_TEXT}, raw=True)
+    _show("transport", _TRANSPORT, _TRANSPORT_TEXT, parts)
+
+
+def descend(hessian: ArrayLike, start: ArrayLike, box: ArrayLike) -> None:
+    """Show the path of an optimiser down a bowl, J = wᵀHw / 2, for a method and rate to choose.
+
+    Buttons choose gradient descent, momentum, RMSProp or Adam, in the slides' form and with
+    η = 1e-8 outside the root; sliders choose the learning rate α, from 0.001 to 10 times 2/L, and β
+    (for Adam β_M, with β_R = 0.999). L is the largest eigenvalue of H. The path of 100 steps is
+    computed and drawn anew whenever one of them moves. The result is a piece of HTML that needs
+    neither a kernel nor a network.
+
+    Parameters
+    ----------
+    hessian : array, shape (2, 2)
+        The second derivatives H of J: symmetric and positive definite.
+    start : array, shape (2,)
+        The weights before the first step.
+    box : (left, right, bottom, top)
+        The part of the plane that is shown, both weights to the same scale.
+
+    Raises
+    ------
+    ValueError
+        If the Hessian has another shape, is not symmetric or not positive definite, the box is
+        none, or the start is not two numbers inside it.
+    """
+    from course_utils import plotting
+
+    hessian, start = np.asarray(hessian, dtype=float), np.asarray(start, dtype=float)
+    if hessian.shape != (2, 2) or not np.isfinite(hessian).all():
+        raise ValueError(
+            f"hessian={hessian.tolist()} is not a (2, 2) array of finite numbers: give the second "
+            "derivatives of J by two weights."
+        )
+    curvatures = np.linalg.eigvalsh(hessian)
+    if not np.allclose(hessian, hessian.T) or not curvatures[0] > 0:
+        raise ValueError(
+            f"hessian={hessian.tolist()} is no bowl: it must be symmetric with two positive "
+            "eigenvalues."
+        )
+    left, right, bottom, top = plotting.checked_box(box)
+    if start.shape != (2,) or not (left <= start[0] <= right and bottom <= start[1] <= top):
+        raise ValueError(
+            f"start={start.tolist()} is no point in the box {(left, right, bottom, top)}: two "
+            "weights, the first from left to right, the second from bottom to top, are expected."
+        )
+
+    def bowl(w: np.ndarray) -> np.ndarray:
+        return ((w @ hessian) * w).sum(axis=-1) / 2
+
+    parts = _surface(bowl, box) | {
+        "label": "The path of the method from its start to its last step",
+        "hessian": json.dumps(hessian.tolist()),
+        "l": json.dumps(curvatures[1]),
+        "limit": f"{2 / curvatures[1]:.3g}",
+        "start": json.dumps(start.tolist()),
+        "box": json.dumps([left, right, bottom, top]),
+        "steps": str(_STEPS),
+    }
+    _show("descend", _DESCEND, _DESCEND_TEXT, parts)
+
+
+def swarm(
+    values: Callable[[np.ndarray], ArrayLike],
+    box: ArrayLike,
+    positions: ArrayLike,
+    best: ArrayLike,
+) -> None:
+    """Show a swarm of particles in motion over a surface, with buttons to play and to pause.
+
+    While it plays, each particle goes in a straight line from each round to the next; a slider
+    chooses a round. The surface is drawn here, once. The result is a piece of HTML that needs
+    neither a kernel nor a network.
+
+    Parameters
+    ----------
+    values : callable
+        The surface J(w), as `plotting.surface` takes it: weights (..., 2) to values (...).
+    box : (left, right, bottom, top)
+        The part of the plane that is shown, both weights to the same scale. Particles may leave it.
+    positions : array, shape (T, P, 2)
+        Where each of P particles is at each of T rounds.
+    best : array, shape (T, 2)
+        The best place that any of them found so far.
+
+    Raises
+    ------
+    ValueError
+        As `plotting.surface`; or if the positions or the best places have other shapes, fewer than
+        two rounds, or are not finite.
+    """
+    from course_utils import plotting
+
+    positions, best = np.asarray(positions, dtype=float), np.asarray(best, dtype=float)
+    if (
+        positions.ndim != 3
+        or positions.shape[2] != 2
+        or not positions.size
+        or len(positions) < 2
+        or best.shape != (len(positions), 2)
+    ):
+        raise ValueError(
+            f"positions has shape {positions.shape} and best {best.shape}, but (T, P, 2) and "
+            "(T, 2) are expected, with at least two rounds T and one particle: np.stack the rounds."
+        )
+    if not (np.isfinite(positions).all() and np.isfinite(best).all()):
+        raise ValueError("positions or best holds numbers that are not finite (NaN or infinity).")
+    left, right, bottom, top = plotting.checked_box(box)
+    corner, size = np.array([left, top]), np.array([right - left, bottom - top])
+    parts = _surface(values, box) | {
+        "label": "The particles, and a cross at the best place that they found so far",
+        "positions": _packed((positions - corner) / size),
+        "best": _packed((best - corner) / size),
+        "rounds": str(len(positions)),
+        "side": str(_SIDE),
+    }
+    _show("swarm", _SWARM, _SWARM_TEXT, parts)
+
+
+def _surface(values: Callable[[np.ndarray], ArrayLike], box: ArrayLike) -> dict[str, str]:
+    """Draw a surface from edge to edge, and tell its size and that of the canvas over it."""
+    from matplotlib.figure import Figure
+
+    from course_utils import plotting
+
+    left, right, bottom, top = plotting.checked_box(box)
+    scale = _PIXELS / max(right - left, top - bottom)
+    width, height = (max(2, round(scale * side)) for side in (right - left, top - bottom))
+    figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI, layout="none")
+    ax = figure.add_axes((0, 0, 1, 1))
+    plotting.surface(ax, values, box)
+    ax.set_axis_off()
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png")
+    return {
+        "picture": _data_uri(Image.open(drawn).convert("RGB").quantize(32)),
+        "width": str(width),
+        "height": str(height),
+        "shown": str(width // 2),
+    }
+
+
+def _show(kind: str, template: str, text: str, parts: dict[str, str]) -> None:
+    """Fill a template and display it, with a class of its own."""
+    from IPython.display import display
+
+    name = f"{kind}-{hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}"
+    page = _filled(_filled(template, _SHARED), parts | {"class": name})
+    display({"text/html": page, "text/plain": text}, raw=True)
+
+
+def _filled(template: str, texts: dict[str, str]) -> str:
+    return re.sub("@([a-z0-9]+)@", lambda match: texts.get(match[1], match[0]), template)
+
+
+def _packed(shares: np.ndarray) -> str:
+    """Write shares of a view's side as whole numbers, 16 bits each, in base64."""
+    limits = np.iinfo(np.int16)
+    numbers = (_SIDE * shares).round().clip(limits.min, limits.max).astype("<i2")
+    return base64.b64encode(numbers.tobytes()).decode()
 
 
 def _checked_stages(

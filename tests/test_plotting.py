@@ -314,3 +314,130 @@ def test_bent_grid_says_what_is_wrong(ax, points, words):
     with pytest.raises(ValueError, match=words):
         plotting.bent_grid(ax, points)
     assert not ax.lines
+
+
+def bowl(w):
+    return 2 * (w[..., 0] - 1) ** 2 + w[..., 1] ** 2
+
+
+def slanted(w):
+    return w[..., 0] - 10 * w[..., 1]
+
+
+@pytest.fixture
+def drawn(ax):
+    """Draw a surface on the axes and return its filled and its thin contours."""
+
+    def draw(*given):
+        plotting.surface(ax, *given)
+        ax.figure.canvas.draw()
+        return [c for c in ax.collections if isinstance(c, matplotlib.contour.ContourSet)]
+
+    return draw
+
+
+@pytest.mark.parametrize("values", [bowl, slanted, lambda w: bowl(w) - 100])
+def test_contours_run_where_the_surface_has_their_height(drawn, values):
+    filled, thin = drawn(values, BOX)
+    found = [(level, path) for level, path in zip(thin.levels, thin.get_paths(), strict=True)]
+    found = [(level, path.vertices) for level, path in found if len(path.vertices) > 1]
+    assert len(found) > 8
+    for level, places in found:
+        np.testing.assert_allclose(values(places), level, atol=0.01)
+    for low, high, band in zip(filled.levels, filled.levels[1:], filled.get_paths(), strict=False):
+        heights = values(band.vertices)
+        assert low - 0.01 < heights.min() and heights.max() < high + 0.01
+    assert all(style == (0, None) for style in thin.get_linestyles())  # below 0 as above
+
+
+def test_the_rings_of_a_bowl_are_evenly_spaced_from_light_to_dark(drawn):
+    filled, thin = drawn(bowl, BOX)
+    assert (filled.levels[0], filled.levels[-1]) == pytest.approx((0, 9))
+    np.testing.assert_allclose(np.diff(np.sqrt(filled.levels)), 3 / 20)
+    np.testing.assert_allclose(thin.levels, filled.levels[::2])
+    greys = filled.get_facecolor()[:, :3] @ [0.3, 0.59, 0.11]
+    assert greys[0] == pytest.approx(1) and (np.diff(greys) < 0).all()
+    assert greys[-1] > 0.4  # so that a path in any colour stands out from it
+
+
+def test_the_box_is_the_figure_at_one_scale(ax):
+    away = {"far": [[0, 0.5], [50, 70], [-1e100, 1e100]]}
+    plotting.surface(ax, bowl, BOX, away)
+    assert (ax.get_xlim(), ax.get_ylim()) == (BOX[:2], BOX[2:])
+    assert ax.get_aspect() == 1
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("$w_1$", "$w_2$")
+    ax.figure.canvas.draw()
+
+
+def test_a_surface_without_paths_has_no_legend(ax):
+    plotting.surface(ax, bowl, BOX)
+    assert not ax.lines and ax.get_legend() is None
+
+
+def ways(lengths):
+    """One path of each length, all from one start inside the box."""
+    rng = np.random.default_rng(0)
+    steps = [rng.normal(size=(length - 1, 2)) for length in lengths]
+    return {f"way {len(s)}": np.concatenate([[[0.0, 0.5]], s]) for s in steps}
+
+
+def test_each_path_has_its_own_colour_and_name_and_a_white_rim(ax):
+    paths = ways([60, 61, 1])
+    plotting.surface(ax, bowl, BOX, paths)
+    *lines, start = ax.lines
+    for i, points in enumerate(paths.values()):
+        rim, line = lines[2 * i : 2 * i + 2]
+        for drawn_line in (rim, line):
+            np.testing.assert_array_equal(drawn_line.get_xydata(), points)
+            assert drawn_line.get_marker() == ("None" if len(points) > 60 else "o")
+        assert (rim.get_color(), line.get_color()) == ("white", f"C{i}")
+        assert rim.get_linewidth() > line.get_linewidth() + 1
+        assert rim.get_markersize() > line.get_markersize() + 1
+        assert rim.get_zorder() <= line.get_zorder() < start.get_zorder()
+    np.testing.assert_array_equal(start.get_xydata(), [[0, 0.5]])  # once, large
+    assert start.get_markersize() > 2 * line.get_markersize()
+    legend = ax.get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == list(paths)
+    assert [handle.get_color() for handle in legend.legend_handles] == ["C0", "C1", "C2"]
+    assert legend.get_frame_on()  # or the contours would run through the names
+
+
+def test_each_start_has_its_dot(ax):
+    corner = BOX[1], BOX[3]  # the edge belongs to the box
+    plotting.surface(ax, bowl, BOX, {"a": [[0, 0.5]], "b": [corner, (9, 9)], "c": [[0, 0.5]]})
+    np.testing.assert_array_equal(ax.lines[-1].get_xydata(), [[0, 0.5], corner])
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("values", "box", "paths", "words"),
+    [
+        (lambda w: np.log(w[..., 0] + w[..., 1]), BOX, None, r"is nan at w = \[-1, 0\]: choose a"),
+        (lambda w: 1 / w[..., 1], BOX, None, r"values\(w\) is inf at w = \[-1, 0\]"),
+        (lambda w: -np.exp(900 * w[..., 0]), BOX, None, r"is -inf at w = \[0\.\d+, 0\]"),
+        (
+            lambda w: w[0] ** 2 + w[1] ** 2,
+            BOX,
+            None,
+            r"shape \(301, 2\) for w of .* w\[\.\.\., 0\]",
+        ),
+        (lambda w: 0.0, BOX, None, r"values\(w\) has shape \(\) for w of shape \(301, 301, 2\)"),
+        (lambda w: w, BOX, None, r"values\(w\) has shape \(301, 301, 2\) for"),
+        (lambda w: 3 + 0 * w[..., 0], BOX, None, r"is 3 everywhere in box=\(-1\.0, .* no contours"),
+        (bowl, (1, 1, 0, 1), None, r"box=\(1, 1, 0, 1\) is no box"),
+        (bowl, BOX, np.zeros((5, 2)), r"paths must be a dict of arrays, shape \(T, 2\), by name"),
+        (bowl, BOX, {"up": np.zeros((5, 3, 2))}, r"path 'up' has shape \(5, 3, 2\), but \(T, 2\)"),
+        (bowl, BOX, {"up": np.zeros((5, 3))}, r"path 'up' has shape \(5, 3\), but"),
+        (bowl, BOX, {"up": [0, 0]}, r"path 'up' has shape \(2,\), but"),
+        (bowl, BOX, {"up": np.zeros((0, 2))}, r"path 'up' has shape \(0, 2\), but"),
+        (bowl, BOX, {"up": [[0, 0], [0, np.nan]]}, "path 'up' holds values that are not finite"),
+        (bowl, BOX, {"a": [[0, 0]], "b": [[4, 0]]}, r"path 'b' starts at \[4, 0\], outside box=\("),
+        (bowl, BOX, {"a": [[-1.1, 0]]}, r"path 'a' starts at \[-1\.1, 0\], outside"),
+        (bowl, BOX, {"a": [[0, -0.1]]}, r"path 'a' starts at \[0, -0\.1\], outside"),
+        (bowl, BOX, {"a": [[0, 1.5]]}, r"path 'a' starts at \[0, 1\.5\], outside .* larger box"),
+    ],
+)
+def test_surface_says_what_is_wrong(ax, values, box, paths, words):
+    with pytest.raises(ValueError, match=words):
+        plotting.surface(ax, values, box, paths)
+    assert not ax.collections and not ax.lines

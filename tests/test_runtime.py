@@ -14,7 +14,17 @@ import tensorflow as tf
 import course_utils
 from course_utils import runtime
 
-HEAVY = ["IPython", "keras", "matplotlib", "pandas", "seaborn", "sklearn", "tensorflow", "tf_keras"]
+HEAVY = [
+    "IPython",
+    "keras",
+    "matplotlib",
+    "numpy",
+    "pandas",
+    "seaborn",
+    "sklearn",
+    "tensorflow",
+    "tf_keras",
+]
 HEAVY += ["tensorflow_probability"]
 
 
@@ -24,8 +34,9 @@ def no_seed_from_outside(monkeypatch):
 
 
 def python(code: str, **environment: str) -> subprocess.CompletedProcess:
-    """Run code in an interpreter of its own, without what this one has set for TensorFlow."""
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("TF_", "COURSE_"))}
+    """Run code in an interpreter of its own, without what this one has set."""
+    ours = ("TF_", "COURSE_", "OPENBLAS_")
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
     return subprocess.run(
         [sys.executable, "-c", code], env=inherited | environment, capture_output=True, text=True
     )
@@ -34,15 +45,19 @@ def python(code: str, **environment: str) -> subprocess.CompletedProcess:
 LOADED = f"""
 import json, os, sys
 import course_utils
-print(json.dumps([os.environ["TF_CPP_MIN_LOG_LEVEL"], [m for m in {HEAVY} if m in sys.modules]]))
+settings = [os.environ[name] for name in ("TF_CPP_MIN_LOG_LEVEL", "OPENBLAS_NUM_THREADS")]
+print(json.dumps([settings, [m for m in {HEAVY} if m in sys.modules]]))
 """
 
 
-@pytest.mark.parametrize(("given", "expected"), [({}, "2"), ({"TF_CPP_MIN_LOG_LEVEL": "0"}, "0")])
-def test_the_import_loads_nothing_heavy_and_sets_the_log_level(given, expected):
-    level, loaded = json.loads(python(LOADED, **given).stdout)
-    assert loaded == []  # TensorFlow least of all: the level counts only when it is set before
-    assert level == expected
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [({}, ["2", "1"]), ({"TF_CPP_MIN_LOG_LEVEL": "0", "OPENBLAS_NUM_THREADS": "4"}, ["0", "4"])],
+)
+def test_the_import_loads_nothing_heavy_and_makes_two_settings(given, expected):
+    settings, loaded = json.loads(python(LOADED, **given).stdout)
+    assert loaded == []  # TensorFlow and NumPy least of all: both are set before they load
+    assert settings == expected
 
 
 def test_setup_prints_one_line_and_no_native_log():

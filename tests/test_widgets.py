@@ -12,10 +12,10 @@ import IPython.display
 import ipywidgets
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from course_utils import data
-from course_utils.widgets import explore, latent_pad, transport
+from course_utils.widgets import descend, explore, latent_pad, swarm, transport
 
 
 @pytest.fixture
@@ -238,14 +238,16 @@ addEventListener("load", () => {
 """
 
 
-def seen_in_a_browser(body: str, folder):
+def seen_in_a_browser(body: str, folder, clock: str = "virtual"):
     """Return what a page's own script wrote, as JSON, into its last element."""
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     if not browser:
         pytest.skip("needs Chromium")
     (folder / "page.html").write_text(f"<!doctype html>{body}", encoding="utf-8")
     command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
-    command += [f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=3000"]
+    command.append(f"--user-data-dir={folder / 'profile'}")
+    if clock == "virtual":
+        command.append("--virtual-time-budget=3000")
     command.append((folder / "page.html").as_uri())
     found = subprocess.run(command, capture_output=True, text=True, timeout=120)
     text = re.search(r'<pre id="seen">(.*?)</pre>', found.stdout, re.DOTALL)[1]
@@ -471,3 +473,319 @@ def test_the_slider_carries_points_and_lattice_in_a_browser(moved, tmp_path, cop
         assert pressed == [f"{one} {'true' if one == name else 'false'}" for one in STAGES]
         expected = [[*dot, 255] for dot in dots] + [[187, 187, 187, 255]] * 4 + [[0] * 4]
         np.testing.assert_allclose(pixels, expected, atol=3)
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """Return a function that makes a view with `descend` or `swarm` and returns its HTML."""
+    displayed = []
+    monkeypatch.setattr(IPython.display, "display", lambda bundle, raw: displayed.append(bundle))
+
+    def make(view, *given) -> str:
+        view(*given)
+        bundle = displayed.pop()
+        assert bundle.keys() == {"text/html", "text/plain"}
+        assert re.fullmatch(r"A [a-z, -]+\.", bundle["text/plain"])
+        return bundle["text/html"]
+
+    return make
+
+
+HESSIAN = np.array([[3.0, 2.0], [2.0, 5.0]])
+START, BOX = np.array([-2.5, 1.2]), (-3.0, 1.0, -1.0, 1.5)
+SCALE = 1040 / 4  # pixels of the canvas for each unit
+LIMIT = 2 / (4 + np.sqrt(5))  # 2/L, by hand
+
+
+def bowl(w: np.ndarray) -> np.ndarray:
+    return (3 * w[..., 0] ** 2 + 4 * w[..., 0] * w[..., 1] + 5 * w[..., 1] ** 2) / 2
+
+
+ROUNDS = np.array([[[-2.5, 1.0], [0.5, -0.5]], [[-1.5, 0.0], [0.0, 0.5]], [[0.0, 0.0], [5.0, 1.0]]])
+BEST = np.array([[0.5, -0.5], [0.0, 0.5], [0.0, 0.0]])
+VIEWS = {
+    "descend": (descend, HESSIAN, START, BOX),
+    "swarm": (swarm, bowl, BOX, ROUNDS, BEST),
+}
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_a_view_over_a_surface_stands_on_its_own(made, name):
+    page = made(*VIEWS[name])
+    text = re.sub(r'base64,[^"]+', "", page)
+    assert "@" not in text and " id=" not in text
+    assert page.count("<script") == page.count("</script") == 1
+    assert not re.search(r"//(?! )|<link|<script\b.+src|import|fetch", text)
+    assert re.findall(r"src ?= ?\"(.*?)\"", text) == ["data:image/png;"]
+    assert "Run this cell to" in page  # where scripts may not run
+    assert made(*VIEWS[name]) == page  # a notebook that is built again stays the same
+    view, _, *rest = VIEWS[name]
+    other = made(view, 2 * HESSIAN if name == "descend" else lambda w: w[..., 0], *rest)
+    classes = [re.search(name + "-[0-9a-f]{16}", one)[0] for one in (page, other)]
+    assert classes[0] != classes[1] and page.count(classes[0]) == 2
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_the_surface_fills_the_box_and_is_lightest_at_the_bottom(made, name):
+    page = made(*VIEWS[name])
+    encoded = re.search('base64,([^"]+)', page)[1]
+    picture = Image.open(io.BytesIO(base64.b64decode(encoded))).convert("L")
+    assert picture.size == (1040, 650)  # both weights to the same scale
+    assert 'canvas width="1040" height="650"' in page and "width: 520px" in page
+    grey = np.array(picture.filter(ImageFilter.MedianFilter(9))).astype(float)  # without lines
+    x, y = np.meshgrid(np.linspace(-3, 1, 1040), np.linspace(1.5, -1, 650))
+    height = bowl(np.stack([x, y], axis=-1))
+    assert grey[height < 0.005 * height.max()].mean() > 245
+    assert np.corrcoef(grey.ravel(), np.sqrt(height).ravel())[0, 1] < -0.97
+    assert grey[2:-2, 2:-2].min() < 200
+
+
+def test_views_over_a_surface_are_small(made):
+    def eggs(w):
+        return (w**2 - 10 * np.cos(2 * np.pi * w)).sum(axis=-1)
+
+    rng = np.random.default_rng(0)
+    positions = rng.normal(size=(60, 30, 2))
+    assert len(made(swarm, eggs, (-5.12, 5.12, -5.12, 5.12), positions, positions[:, 0])) < 300_000
+    assert len(made(*VIEWS["descend"])) < 100_000
+
+
+@pytest.mark.parametrize(
+    ("hessian", "start", "box", "words"),
+    [
+        ([[1.0, 0.0]], START, BOX, r"hessian=\[\[1.0, 0.0\]\] is not a \(2, 2\) array"),
+        (HESSIAN * np.nan, START, BOX, "is not a .* of finite numbers"),
+        ([[1.0, 2.0], [0.0, 5.0]], START, BOX, "is no bowl: it must be symmetric"),
+        ([[1.0, 0.0], [0.0, -1.0]], START, BOX, "is no bowl: .* two positive eigenvalues"),
+        ([[1.0, 1.0], [1.0, 1.0]], START, BOX, "is no bowl"),
+        (HESSIAN, START, (1, -3, -1, 2), r"box=\(1, -3, -1, 2\) is no box"),
+        (HESSIAN, [-4, 0], BOX, r"start=\[-4.0, 0.0\] is no point in the box \(-3.0, 1.0, -1.0"),
+        (HESSIAN, [0, 1.6], BOX, "is no point in the box"),
+        (HESSIAN, [np.nan, 0], BOX, r"start=\[nan, 0.0\] is no point in the box"),
+        (HESSIAN, [0, 0, 0], BOX, "two weights"),
+    ],
+)
+def test_descend_says_what_is_wrong(made, hessian, start, box, words):
+    with pytest.raises(ValueError, match=words):
+        made(descend, hessian, start, box)
+
+
+@pytest.mark.parametrize(
+    ("values", "positions", "best", "words"),
+    [
+        (bowl, ROUNDS[0], BEST, r"positions has shape \(2, 2\) and best \(3, 2\), but \(T, P, 2\)"),
+        (bowl, ROUNDS[..., :1], BEST, r"positions has shape \(3, 2, 1\)"),
+        (bowl, ROUNDS[:, :0], BEST, "one particle"),
+        (bowl, ROUNDS[:1], BEST[:1], "at least two rounds"),
+        (bowl, ROUNDS, BEST[:2], r"best \(2, 2\)"),
+        (bowl, ROUNDS, BEST[:, 0], r"best \(3,\)"),
+        (bowl, ROUNDS * np.nan, BEST, "not finite"),
+        (bowl, ROUNDS, BEST + np.inf, "not finite"),
+        (lambda w: np.log(w[..., 0]), ROUNDS, BEST, r"values\(w\) is nan at w = \[-3, -1\]"),
+    ],
+)
+def test_swarm_says_what_is_wrong(made, values, positions, best, words):
+    with pytest.raises(ValueError, match=words):
+        made(swarm, values, BOX, positions, best)
+
+
+def path(method: str, alpha: float, beta: float) -> np.ndarray:
+    """The way of 100 steps, in the slides' form."""
+    w, V, S, places = START, 0.0, 0.0, [START]
+    for t in range(1, 101):
+        dw = HESSIAN @ w
+        rate = 0.999 if method == "Adam" else beta
+        V = beta * V + (1 - beta) * dw
+        S = rate * S + (1 - rate) * dw**2
+        step = {
+            "gradient descent": dw,
+            "momentum": V,
+            "RMSProp": dw / (np.sqrt(S) + 1e-8),
+            "Adam": V / (1 - beta**t) / (np.sqrt(S / (1 - rate**t)) + 1e-8),
+        }[method]
+        w = w - alpha * step
+        places.append(w)
+    return np.array(places)
+
+
+# A canvas is asked where it draws circles: so the numbers are seen, not their pixels. It has to
+# stand before the view. Time is this script's own.
+WATCH = """
+<script>
+const arcs = [], frames = [];
+const arc = CanvasRenderingContext2D.prototype.arc;
+CanvasRenderingContext2D.prototype.arc = function (...given) {
+  arcs.push(given);
+  arc.apply(this, given);
+};
+const find = name => document.querySelector(name);
+const input = (name, value) => {
+  find(name).value = value;
+  arcs.length = 0;
+  find(name).dispatchEvent(new Event("input"));
+};
+const press = keys => {
+  const heard = [];
+  document.addEventListener("keydown", event => heard.push(event.key));
+  for (const event of [{key: "ArrowUp"}, {key: "a"}, {key: "Enter", shiftKey: true}])
+    find("input").dispatchEvent(new KeyboardEvent("keydown", {...event, bubbles: true}));
+  return heard;
+};
+</script>
+"""
+DESCENTS = """
+<pre id="seen"></pre>
+<script>
+const seen = [], buttons = [...find(".methods").children];
+addEventListener("load", () => {
+  const first = [find("span.alpha").textContent, arcs.length];
+  for (const [method, alpha, beta] of @settings@) {
+    buttons.find(button => button.textContent == method).click();
+    input("input.beta", beta);
+    const before = performance.now();
+    input("input.alpha", alpha);
+    const pen = find("canvas").getContext("2d");
+    const [, , , reached] = pen.getImageData(130, 78, 1, 1).data;  // the start
+    seen.push([
+      buttons.filter(button => button.getAttribute("aria-pressed") == "true").length,
+      find("input.beta").disabled, find("span.alpha").textContent, find("span.beta").textContent,
+      find(".result").textContent, arcs.slice(0, 101), reached, performance.now() - before,
+    ]);
+  }
+  find("#seen").textContent =
+    JSON.stringify([first, find(".sliders").hidden, find("input.alpha").min,
+                    find("input.alpha").max, press(), seen]);
+});
+</script>
+"""
+
+
+def value(text: str) -> float:
+    """The number of a text such as "8.02 · 10⁻⁸"."""
+    digits = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+    mantissa, _, power = text.partition(" · 10")
+    return float(f"{mantissa}e{power.translate(digits) or 0}")
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+def test_the_methods_take_the_steps_of_the_rules_in_a_browser(made, tmp_path, copies):
+    settings = [
+        (method, power, beta)
+        for method in ("gradient descent", "momentum", "RMSProp", "Adam")
+        for power, beta in ((-3, 0.9), (-0.5, 0.5), (-0.01, 0.9), (-0.2, 0.99))
+    ]
+    settings += [("gradient descent", 0.01, 0.5), ("momentum", 0.4, 0.9), ("RMSProp", 1, 0.9)]
+    script = DESCENTS.replace("@settings@", json.dumps(settings))
+    page = WATCH + made(*VIEWS["descend"]) * copies + script
+    first, hidden, low, high, keys, seen = seen_in_a_browser(page, tmp_path, clock="real")
+
+    assert first[0] == f"α = {LIMIT * 10**-0.1:.3g}" and first[1] >= 101
+    assert not hidden and (low, high) == ("-3", "1")
+    assert keys == ["Enter"]
+    assert len(seen) == len(settings)
+    for (method, power, beta), one in zip(settings, seen, strict=True):
+        pressed, disabled, alpha_text, beta_text, result, arcs, reached, milliseconds = one
+        assert pressed == 1 and disabled == (method == "gradient descent")
+        alpha = value(alpha_text.removeprefix("α = "))
+        assert alpha == float(f"{LIMIT * 10**power:.3g}")
+        named = f"βM = {beta:.2f}, βR = 0.999" if method == "Adam" else f"β = {beta:.2f}"
+        assert beta_text == named
+        expected = path(method, alpha, beta)
+        drawn = np.array(arcs)[:, :2] / SCALE * [1, -1] + [-3, 1.5]
+        np.testing.assert_allclose(drawn, expected, rtol=1e-9, atol=1e-9)
+        before, after = re.fullmatch(
+            "J = (.*) at the start, (.*) after 100 steps.", result
+        ).groups()
+        assert value(before) == pytest.approx(bowl(START), rel=0.005)
+        assert value(after) == pytest.approx(bowl(expected[-1]), rel=0.006, abs=1e-18)
+        assert reached == 255
+        assert milliseconds < 100
+
+
+def test_a_path_that_runs_away_is_said_and_drawn_as_far_as_it_can_be_seen(made, tmp_path):
+    settings = [("gradient descent", 0.3, 0), ("momentum", 1, 0), ("gradient descent", 1, 0)]
+    script = DESCENTS.replace("@settings@", json.dumps(settings))
+    page = WATCH + made(*VIEWS["descend"]) + script
+    *_, seen = seen_in_a_browser(page, tmp_path, clock="real")
+    for (method, _, beta), (*_, alpha, _, result, arcs, reached, _) in zip(
+        settings, seen, strict=True
+    ):
+        assert result == f"J = {bowl(START):.2f} at the start; the path runs away."
+        expected = (path(method, float(alpha[4:]), beta) - [-3, 1.5]) * [SCALE, -SCALE]
+        count = np.argmax(np.abs(expected).max(axis=1) > 1e5) + 1
+        np.testing.assert_allclose(np.array(arcs)[:count, :2], expected[:count], rtol=1e-9)
+        assert np.abs(np.array(arcs)[:, :2]).max() < 1e7
+        assert reached == 255
+
+
+PLAYS = """
+<pre id="seen"></pre>
+<script>
+let clock = 1000;
+performance.now = () => clock;
+window.requestAnimationFrame = frame => frames.push(frame);
+window.cancelAnimationFrame = () => frames.length = 0;
+const seen = [];
+const note = () => {
+  const pen = find("canvas").getContext("2d");
+  const crosses = [[910, 520], [780, 260], [780, 390]];
+  seen.push([find("button").textContent, find("input").value, find(".round").textContent,
+             frames.length, arcs.slice(-2).map(given => given.slice(0, 2)),
+             crosses.map(([x, y]) => [...pen.getImageData(x, y, 1, 1).data])]);
+};
+const tick = milliseconds => {
+  clock += milliseconds;
+  for (const frame of frames.splice(0)) frame(clock);
+  note();
+};
+addEventListener("load", () => {
+  note();
+  find("button").click();
+  tick(50);
+  tick(100);
+  tick(100);
+  find("button").click();
+  note();
+  tick(500);
+  find("button").click();
+  tick(1000);
+  find("button").click();
+  tick(20);
+  input("input", 2);
+  note();
+  tick(50);
+  const rest = [find(".controls").hidden, find("input").max, press()];
+  find("button").click();
+  find("[data-ready]").remove();  // as when the cell runs again
+  frames.pop()(clock);
+  find("#seen").textContent = JSON.stringify([...rest, frames.length, seen]);
+});
+</script>
+"""
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+def test_the_swarm_plays_pauses_ends_and_plays_again_in_a_browser(made, tmp_path, copies):
+    page = WATCH + made(*VIEWS["swarm"]) * copies + PLAYS
+    hidden, rounds, keys, left, seen = seen_in_a_browser(page, tmp_path)
+    assert not hidden and rounds == "3" and keys == ["Enter"] and left == 0
+    expected = [  # button, round, from 0, whether another picture is asked for
+        ("Play", 0, False),
+        ("Pause", 0.25, True),
+        ("Pause", 0.75, True),
+        ("Pause", 1.25, True),
+        ("Play", 1.25, False),
+        ("Play", 1.25, False),
+        ("Play again", 2, False),
+        ("Pause", 0.1, True),
+        ("Play", 1, False),
+        ("Play", 1, False),
+    ]
+    for (button, now, waits), one in zip(expected, seen, strict=True):
+        label, value, text, waiting, arcs, crosses = one
+        i, share = min(int(now), 1), now - min(int(now), 1)
+        assert (label, waiting) == (button, int(waits))
+        assert value == str(int(now) + 1) and text == f"round {int(now) + 1} of 3"
+        places = ((1 - share) * ROUNDS[i] + share * ROUNDS[i + 1] - [-3, 1.5]) * [SCALE, -SCALE]
+        np.testing.assert_allclose(arcs, places, atol=0.3)
+        assert [cross == [0, 0, 0, 255] for cross in crosses] == [int(now) == k for k in range(3)]

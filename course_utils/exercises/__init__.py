@@ -140,3 +140,14 @@ class Exercise:
     def solution(self) -> None:
         """Show the worked solution."""
         _say(f"🔑 **Solution.** {self.explanation}")
+
+
+def filled(answer, names):
+    """Return the values of a dictionary that the student filled in, in the order of the names."""
+    missing = [name for name in names if not isinstance(answer, dict) or name not in answer]
+    if missing:
+        raise Wrong(
+            "Fill in the dictionary of the cell and keep its names as they are: "
+            f"'{missing[0]}' is missing."
+        )
+    return [answer[name] for name in names]

@@ -4,19 +4,7 @@ import numpy as np
 from scipy.special import logit
 from scipy.stats import norm
 
-from course_utils.exercises import Exercise, Wrong, close, numbers
-
-
-def _filled(answer, names):
-    """Return the values of a dictionary that the student filled in, in the order of the names."""
-    missing = [name for name in names if not isinstance(answer, dict) or name not in answer]
-    if missing:
-        raise Wrong(
-            "Fill in the dictionary of the cell and keep its names as they are: "
-            f"'{missing[0]}' is missing."
-        )
-    return [answer[name] for name in names]
-
+from course_utils.exercises import Exercise, Wrong, close, filled, numbers
 
 # --- 1: a density that does not integrate to one ------------------------------------------------
 
@@ -139,7 +127,7 @@ def _area_factors(bijection, h=1e-5):
 
 
 def _judge_volume(answer):
-    given = _filled(answer, _PLANE)
+    given = filled(answer, _PLANE)
     if not all(value in (True, False) for value in given):
         raise Wrong("Answer each of the six with True or False.")
     right = [close(_area_factors(bijection), 1, 1e-6) for bijection in _PLANE.values()]
@@ -431,7 +419,7 @@ _PASSES = {
 
 
 def _judge_passes(answer):
-    given = [float(numbers(value, shape=())) for value in _filled(answer, _PASSES)]
+    given = [float(numbers(value, shape=())) for value in filled(answer, _PASSES)]
     wrong = [n for n, value in zip(_PASSES, given, strict=True) if value != _PASSES[n]]
     if not wrong:
         return (

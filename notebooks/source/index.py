@@ -26,7 +26,7 @@
 # | --- | --- | --- | --- | --- | --- | --- |
 # | 1 | `neural_networks` | What does a network compute, and how does it learn from its errors? | – | ASTRO | 45–90 min | planned |
 # | 2 | `training_deep_networks` | What keeps a deep network trainable, and what keeps it from learning by heart? | 1 | ASTRO | 45–90 min | planned |
-# | 3 | `optimizers` | Which way is down, and how fast can one go? | 1 | ASTRO | 45–90 min | planned |
+# | 3 | [optimizers](optimizers.ipynb) | Which way is down, and how fast can one go? | 1 | ASTRO | 90 min | **ready** |
 # | 4 | `hyperparameters` | How does one choose settings without fooling oneself? | 3 | ASTRO | 45–90 min | planned |
 # | 5 | `convolutions` | What is gained by looking at an image through a small window? | 2 | NC | 45–90 min | planned |
 # | 6 | `resnet` | Why did more layers make networks worse, and what do skip connections change? | 2, 3 | ASTRO | 45–90 min | planned |
@@ -45,7 +45,7 @@
 # VAE*; **NC** *Neural Computation Revision, Part 2*; **ASTRO** *Machine Learning for Astrophysics:
 # Deep Learning*.
 #
-# Lessons 9, 10, 12 and 14 are ready. Until the lessons before them are there, they ask for dense
+# Lessons 3, 9, 10, 12 and 14 are ready. Until the lessons before them are there, they ask for dense
 # networks, gradient descent, the normal distribution and Bayes' rule from elsewhere.
 
 # %% [markdown]

@@ -4,8 +4,10 @@ import hashlib
 import inspect
 import io
 import os
+import re
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 from collections.abc import Callable
@@ -476,6 +478,94 @@ def test_mnist_is_the_file_that_keras_expects():
         assert part in source
 
 
+def cifar_of(images: int = 2) -> dict[str, bytes]:
+    """Make the parts of CIFAR-10's archive: image i of all has class i and starts with red i."""
+    parts = [f"data_batch_{i}.bin" for i in range(1, 6)] + ["test_batch.bin"]
+    planes = [np.repeat([i, 100 + i, 200 + i], 1024) for i in range(6 * images)]
+    rows = [bytes([i % 10, *plane]) for i, plane in enumerate(planes)]
+    return {
+        f"cifar-10-batches-bin/{name}": b"".join(rows[images * i : images * (i + 1)])
+        for i, name in enumerate(parts)
+    }
+
+
+def tar(parts: dict[str, bytes], mode: str = "w:gz") -> bytes:
+    body = io.BytesIO()
+    with tarfile.open(fileobj=body, mode=mode) as archive:
+        for name, content in parts.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return body.getvalue()
+
+
+@pytest.fixture
+def cifar_at(folder, register, monkeypatch):
+    """Return a function that stores bytes as CIFAR-10's file; ten images train, two test."""
+    monkeypatch.setattr(data, "CIFAR10_TRAIN", 10)
+    monkeypatch.setattr(data, "CIFAR10_TEST", 2)
+
+    def store(body: bytes) -> Path:
+        register("http://127.0.0.1/unused", body=body, name="cifar10", file="cifar.tar.gz")
+        (folder / "cifar.tar.gz").write_bytes(body)
+        return folder / "cifar.tar.gz"
+
+    return store
+
+
+def test_cifar10_has_its_training_images_first_and_channels_last(cifar_at):
+    parts = cifar_of()
+    first = np.arange(3072) % 251  # rows of the first image: red, then green, then blue
+    parts["cifar-10-batches-bin/data_batch_1.bin"] = (
+        bytes([7, *first]) + parts["cifar-10-batches-bin/data_batch_1.bin"][3073:]
+    )
+    cifar_at(tar(parts))
+    cifar = data.load_cifar10()
+    assert (cifar.x.shape, cifar.x.dtype, cifar.y.dtype) == ((12, 32, 32, 3), np.uint8, np.int64)
+    assert cifar.y.tolist() == [7, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]
+    assert cifar.x[11, 31, 0].tolist() == [11, 111, 211]
+    for row, column, channel in ((0, 0, 0), (0, 31, 0), (1, 0, 0), (0, 0, 1), (31, 30, 2)):
+        value = first[1024 * channel + 32 * row + column]
+        assert cifar.x[0, row, column, channel] == value
+    assert [cifar.target_names[label] for label in cifar.y[[0, 1, 10]]] == [
+        *("horse", "automobile", "airplane"),
+    ]
+    assert cifar.x.flags.c_contiguous
+
+
+SHORT = {"cifar-10-batches-bin/data_batch_3.bin": b"1" * 3073}
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (tar(cifar_of() | SHORT), "data_batch_3.bin has 3,073 bytes, expected are 6,146: 2 images"),
+        (tar(dict(list(cifar_of().items())[:5])), "lacks a part: .*test_batch.bin"),
+        (tar({}), "lacks a part: .*data_batch_1.bin"),
+        (tar(cifar_of())[:300], "cannot be read as an archive"),
+        (tar(cifar_of(), "w")[:9000], "cannot be read as an archive"),
+        (b"<html>log in</html>", "cannot be read as an archive"),
+        (b"", "cannot be read as an archive"),
+    ],
+    ids=["short part", "missing part", "no parts", "truncated", "not packed", "a page", "empty"],
+)
+def test_a_cifar10_that_is_none_is_refused(cifar_at, body, words):
+    path = cifar_at(body)
+    with pytest.raises(data.DataError, match=words) as error:
+        data.load_cifar10()
+    assert str(path) in str(error.value)
+
+
+def test_cifar10_comes_from_where_keras_has_it():
+    from keras.datasets import cifar10
+
+    folder, _, _ = data.registry()["cifar10"].url.rpartition("/")
+    source = inspect.getsource(cifar10.load_data)
+    assert folder in source
+    for label, name in enumerate(data.CIFAR10_NAMES):
+        assert re.search(rf"\| +{label} +\| {name} +\|", source)
+
+
 def true_file(name: str, monkeypatch) -> None:
     """Point COURSE_DATA to a folder that holds the true file, or skip the test."""
     file = data.registry()[name].file
@@ -527,6 +617,16 @@ def test_the_true_mnist(monkeypatch):
     assert mnist.x.shape == (70_000, 28, 28) and (mnist.x.min(), mnist.x.max()) == (0, 255)
     assert mnist.y[:5].tolist() == [5, 0, 4, 1, 9]
     assert np.bincount(mnist.y[: data.MNIST_TRAIN]).tolist()[:2] == [5923, 6742]
+
+
+def test_the_true_cifar10(monkeypatch):
+    true_file("cifar10", monkeypatch)
+    cifar, registered = data.load_cifar10(), data.registry()["cifar10"]
+    assert (data.data_folder() / registered.file).stat().st_size == registered.bytes
+    assert cifar.x.shape == (60_000, 32, 32, 3) and (cifar.x.min(), cifar.x.max()) == (0, 255)
+    assert np.bincount(cifar.y[: data.CIFAR10_TRAIN]).tolist() == [5_000] * 10
+    assert np.bincount(cifar.y[data.CIFAR10_TRAIN :]).tolist() == [1_000] * 10
+    assert cifar.y[:5].tolist() == [6, 9, 9, 4, 1]
 
 
 @pytest.mark.parametrize("name", ["wine", "digits", "breast_cancer"])

@@ -13,14 +13,14 @@ from course_utils.exercises import optimizers
 from course_utils.exercises.optimizers import q1, q2, q3, q4, q5, q6, q7
 
 EXERCISES = {f"q{n}": exercise for n, exercise in enumerate((q1, q2, q3, q4, q5, q6, q7), start=1)}
-TABLES = {
-    "q1": optimizers._STEPS,
+SENTENCES = {
+    "q1": optimizers._ASCENTS_SAID,
     "q2": optimizers._PATTERNS,
-    "q3": optimizers._READINGS,
-    "q4": optimizers._REPAIRS,
-    "q5": optimizers._SCHEDULES,
-    "q6": optimizers._SWARMS,
-    "q7": optimizers._GROWTHS,
+    "q3": optimizers._READINGS_SAID,
+    "q4": optimizers._REPAIRS_SAID,
+    "q5": optimizers._SCHEDULES_SAID,
+    "q6": optimizers._SWARMS_SAID,
+    "q7": {f"{row}: {factor}": said for (row, factor), said in optimizers._GROWTHS.items()},
 }
 
 
@@ -47,11 +47,10 @@ def test_the_code_of_the_solution_is_correct(name):
     assert passed is True, message
 
 
-@pytest.mark.parametrize(
-    ("name", "mistake"), [(name, mistake) for name, table in TABLES.items() for mistake in table]
-)
-def test_each_mistake_is_answered_by_its_own_sentence(name, mistake):
-    refused(EXERCISES[name], EXERCISES[name].misconceptions[mistake], TABLES[name][mistake][1])
+@pytest.mark.parametrize("name", EXERCISES)
+def test_each_mistake_is_answered_by_its_own_sentence(name):
+    for mistake, sentence in SENTENCES[name].items():
+        refused(EXERCISES[name], EXERCISES[name].misconceptions[mistake], sentence)
 
 
 # --- other ways to be right ---------------------------------------------------------------------
@@ -62,57 +61,36 @@ def in_place(w, grad_log_p, eta):
     return w
 
 
-def down_the_loss(w, grad_log_p, eta):
-    return w - eta * -grad_log_p
-
-
 def three_positions(w):
-    return (w[2] - w[1] ** 2 / w[0]) / (w[1] - w[0])
-
-
-def four_positions(w):
-    return -np.linalg.solve([[w[1], w[0]], [w[2], w[1]]], [w[2], w[3]])[1]
+    return np.array((w[2] - w[1] ** 2 / w[0]) / (w[1] - w[0]))
 
 
 def rescaled_alpha(dw, V, S, t, alpha, beta_M=0.9, beta_R=0.999, eta=1e-8):
     V = beta_M * V + (1 - beta_M) * dw
     S = beta_R * S + (1 - beta_R) * dw**2
     alpha = alpha * np.sqrt(1 - beta_R**t) / (1 - beta_M**t)
-    return alpha * V / (np.sqrt(S) + eta), V, S
+    return [alpha * V / (np.sqrt(S) + eta), V, S]
 
 
-def as_a_list(dw, V, S, t, alpha, **settings):
-    return list(q4.answer(dw, V, S, t, alpha, **settings))
-
-
-def schedule_in_place(epoch, alpha_0, decay_rate):
+def as_a_list(epoch, alpha_0, decay_rate):
     epoch = np.asarray(epoch) * float(decay_rate)
     epoch += 1
     return (alpha_0 / epoch).tolist()
 
 
-def swarm_in_place(v, x, own_best, best, r_own, r_best):
+def in_other_order(v, x, own_best, best, r_own, r_best):
     return np.add(0.7298 * v, 1.49618 * (r_own * own_best + r_best * best - (r_own + r_best) * x))
 
 
+COUNTED = (after / before for before, after in optimizers._COUNTED)
 RIGHT = {
-    "q1 in place": (q1, in_place),
-    "q1 down the loss": (q1, down_the_loss),
-    "q2 other letters": (q2, {name: f" {word.upper()}" for name, word in q2.answer.items()}),
-    "q2 other order": (q2, dict(reversed(q2.answer.items()))),
-    "q3 three positions": (q3, three_positions),
-    "q3 four positions": (q3, four_positions),
-    "q3 an array": (q3, lambda w: np.array(three_positions(w))),
-    "q4 rescaled alpha": (q4, rescaled_alpha),
-    "q4 a list": (q4, as_a_list),
-    "q5 in place, as a list": (q5, schedule_in_place),
-    "q6 sorted otherwise": (q6, swarm_in_place),
-    "q7 floats": (q7, {name: float(value) for name, value in q7.answer.items()}),
-    "q7 arrays": (q7, {name: np.array(value) for name, value in q7.answer.items()}),
-    "q7 counted": (
-        q7,
-        dict(zip(q7.answer, (b / a for a, b in optimizers._counted()), strict=True)),
-    ),
+    "q1": (q1, in_place),
+    "q2": (q2, {name: f" {word.upper()}" for name, word in reversed(q2.answer.items())}),
+    "q3": (q3, three_positions),
+    "q4": (q4, rescaled_alpha),
+    "q5": (q5, as_a_list),
+    "q6": (q6, in_other_order),
+    "q7 counted": (q7, dict(zip(q7.answer, COUNTED, strict=True))),
 }
 
 
@@ -142,79 +120,55 @@ def is_array(first, *_):
     return np.ndim(first) > 0
 
 
-def is_integer(first, *_):
-    return np.asarray(first).dtype.kind == "i"
-
-
 def is_no_integer(first, *_):
-    return not is_integer(first)
+    return np.asarray(first).dtype.kind != "i"
+
+
+def not_at_zero(epoch, alpha_0, decay_rate):
+    return np.where(np.asarray(epoch) == 0, 1.0, q5.answer(epoch, alpha_0, decay_rate))
+
+
+def first_right(dw, V, S, t, alpha, **settings):
+    return q4.answer(dw, V, S, t, alpha, **settings)[0], V, S
+
+
+def not_a_number_after_four(dw, V, S, t, alpha, **settings):
+    return np.nan * dw if t > 4 else q4.answer(dw, V, S, t, alpha, **settings)[0], V, S
 
 
 WRONG = {
-    "q1 arrays only": (q1, right_for(is_array, q1.answer, lambda w, g, eta: w), "is right"),
-    "q1 no integers": (q1, right_for(is_no_integer, q1.answer, lambda w, g, eta: w), "is right"),
-    "q1 integers only": (q1, right_for(is_integer, q1.answer, lambda w, g, eta: w), "is right"),
+    "q1 arrays only": (q1, right_for(is_array, q1.answer, lambda w, g, eta: w), "From w = 0.5"),
+    "q1 no integers": (q1, right_for(is_no_integer, q1.answer, lambda w, *_: w), "-5 is right"),
     "q1 one number": (q1, lambda w, g, eta: np.sum(w + eta * g), "shape"),
     "q2 numbers": (q2, dict.fromkeys(q2.answer, 1.2), "Answer each of the six"),
-    "q2 no dictionary": (q2, ["converges"] * 6, "Fill in the dictionary"),
-    "q3 a constant": (q3, lambda w: 0.9, "you find 0.9"),
-    "q3 from the peaks": (q3, lambda w: peaks(w) ** 2, "Nearly"),
-    "q3 never creeping": (
-        q3,
-        right_for(lambda w: w.min() < 0 < w.max(), q3.answer, np.mean),
-        "Right where w swings",
+    "q2 a name missing": (q2, {"gradient descent, alpha=0.45": "converges"}, "Fill in"),
+    "q2 one wrong": (
+        q2,
+        {**q2.answer, "Keras SGD(0.9, momentum=0.9)": "diverges"},
+        "limit is 0.95",
     ),
+    "q3 from the peaks": (q3, lambda w: peaks(w) ** 2, "it can be exact"),
+    "q3 the swings with a ruler": (q3, peaks, "Square it"),
     "q3 two numbers": (q3, lambda w: w[:2], "shape"),
-    "q4 two things": (q4, lambda *given, **s: q4.answer(*given, **s)[:2], "three things"),
     "q4 arrays only": (
         q4,
-        right_for(is_array, q4.answer, lambda dw, V, S, t, alpha, **s: (dw, V, S)),
-        "Step 1 of a run with {'beta_M': 0.8",
+        right_for(is_array, q4.answer, lambda dw, V, S, t, alpha, **_: (dw, V, S)),
+        "With beta_M = 0.8",
     ),
-    "q4 no zeros": (
-        q4,
-        optimizers._rule(lambda V, S, t, M, R, eta: V / (1 - M**t) / np.sqrt(S / (1 - R**t))),
-        "exactly 0",
-    ),
-    "q4 a state that grows": (
-        q4,
-        lambda dw, V, S, t, alpha, **s: (q4.answer(dw, V, S, t, alpha, **s)[0], V, S),
-        "Step 2",
-    ),
-    "q4 late NaN": (
-        q4,
-        right_for(
-            lambda dw, V, S, t, alpha: t < 5,
-            q4.answer,
-            lambda dw, V, S, *_, **s: (np.nan * dw, V, S),
-        ),
-        "In step 5",
-    ),
-    "q5 not at 0": (
-        q5,
-        lambda epoch, alpha_0, rate: np.where(
-            np.asarray(epoch) == 0, 1.0, q5.answer(epoch, alpha_0, rate)
-        ),
-        "in epoch 0; 0.5 is right",
-    ),
+    "q4 nothing remembered": (q4, first_right, "With beta_M = 0.9"),
+    "q4 late NaN": (q4, not_a_number_after_four, "In step 5"),
+    "q5 not at 0": (q5, not_at_zero, "in epoch 0; 0.5 is right"),
     "q5 not without decay": (
         q5,
-        lambda epoch, alpha_0, rate: q5.answer(epoch, alpha_0, rate or 1),
-        "in epoch 5; 2 is right",
+        lambda n, alpha, rate: q5.answer(n, alpha, rate or 1),
+        "2 is right",
     ),
-    "q5 no integers": (q5, lambda epoch, alpha_0, rate: q5.answer(epoch, int(alpha_0), rate), ""),
-    "q6 arrays only": (
-        q6,
-        right_for(is_array, q6.answer, lambda v, *_: v),
-        "r_own = 0.3",
-    ),
-    "q6 first particle only": (q6, lambda *given: q6.answer(*given)[:1], "shape"),
+    "q6 arrays only": (q6, right_for(is_array, q6.answer, lambda v, *_: v), "r_own = 0.3"),
     "q6 no integers": (q6, right_for(is_no_integer, q6.answer, lambda v, *_: 1.0 * v), "is right"),
-    "q7 half as much": (q7, {n: v / 2 for n, v in q7.answer.items()}, ""),
     "q7 too coarse": (q7, {**q7.answer, "RMSProp, lambda / 10": 1.2}, "takes 72 steps before"),
+    "q7 too few": (q7, {**q7.answer, "RMSProp, alpha / 10": 8.9}, "'RMSProp, alpha / 10' you give"),
     "q7 text": (q7, {**q7.answer, "RMSProp, lambda / 10": "same"}, "Numbers are expected"),
-    "q7 not finite": (q7, {**q7.answer, "RMSProp, lambda / 10": np.inf}, "not finite"),
-    "q7 negative": (q7, {n: -v for n, v in q7.answer.items()}, ""),
+    "q7 a name missing": (q7, {"gradient descent, delta / 1000": 2}, "Fill in"),
 }
 
 
@@ -223,87 +177,34 @@ def test_nearly_right_answers_do_not_pass(exercise, answer, sentence):
     refused(exercise, answer, sentence)
 
 
-def test_the_shrinking_of_the_swings_measured_with_a_ruler_is_recognised():
-    refused(q3, peaks, "Square it")
+def test_the_first_wrong_number_is_shown_with_its_arguments():
+    def last_wrong(w, g, eta):
+        w = w + eta * g
+        if is_array(w):
+            w.flat[-1] = 7
+        return w
+
+    w, g = np.random.default_rng(1).normal(size=(2, 2, 3))[:, -1, -1]
+    refused(q1, last_wrong, f"From w = {w:.4g} with the gradient {g:.4g}", "you go to 7;")
 
 
-@pytest.mark.parametrize("name", ["q1", "q5", "q6"])
+@pytest.mark.parametrize("name", ["q1", "q6"])
 def test_an_answer_may_spoil_its_arguments(name):
     def spoiling(answer):
         def spoils(*given):
             found = answer(*[np.copy(part) for part in given])
-            for part in given:
-                if is_array(part):
-                    part[...] = 7
+            for part in filter(is_array, given):
+                part[...] = 7
             return found
 
         return spoils
 
-    exercise, sentence = EXERCISES[name], TABLES[name]["as printed"][1]
+    exercise, sentence = EXERCISES[name], SENTENCES[name]["as printed"]
     assert exercise.verdict(spoiling(exercise.answer))[0] is True
     refused(exercise, spoiling(exercise.misconceptions["as printed"]), sentence)
 
 
-LIMITS = {  # what somebody takes for the largest alpha: of gradient descent, the slides', Keras's
-    "1/L": (lambda b: 1 / 4,) * 3,
-    "2/L for all": (lambda b: 2 / 4,) * 3,
-    "all converge": (
-        lambda b: 2 / 0.5,
-        lambda b: 2 * (1 + b) / (1 - b) / 0.5,
-        lambda b: 2 * (1 + b) / 0.5,
-    ),
-    "momentum never diverges": (lambda b: 2 / 4, lambda b: np.inf, lambda b: np.inf),
-    "the slides' limit for Keras": (
-        lambda b: 2 / 4,
-        lambda b: 2 * (1 + b) / (1 - b) / 4,
-        lambda b: 2 * (1 + b) / (1 - b) / 4,
-    ),
-    "Keras's limit for the slides": (
-        lambda b: 2 / 4,
-        lambda b: 2 * (1 + b) / 4,
-        lambda b: 2 * (1 + b) / 4,
-    ),
-    "conventions exchanged": (
-        lambda b: 2 / 4,
-        lambda b: 2 * (1 + b) / 4,
-        lambda b: 2 * (1 + b) / (1 - b) / 4,
-    ),
-}
-CASES = [(0, 0.45, 0), (0, 0.55, 0), (1, 9, 0.9), (1, 1.6, 0.5), (2, 0.9, 0.9), (2, 1.0, 0.9)]
-
-
-@pytest.mark.parametrize("mistake", LIMITS)
-def test_a_mistaken_limit_gets_the_sentence_about_it(mistake):
-    words = [
-        "converges" if alpha < LIMITS[mistake][kind](beta) else "diverges"
-        for kind, alpha, beta in CASES
-    ]
-    answer = dict(zip(q2.answer, words, strict=True))
-    refused(q2, answer, optimizers._PATTERNS[mistake][1])
-
-
-@pytest.mark.parametrize(
-    ("row", "factor", "sentence"),
-    [
-        ("gradient descent, delta / 1000", 1000, "the steps go with a logarithm"),
-        ("gradient descent, delta / 1000", 6.9, "not multiplied by it"),
-        ("gradient descent, delta / 1000", 3, "powers of ten"),
-        ("gradient descent, delta / 1000", 1, "δ does matter"),
-        ("gradient descent, lambda / 10", 1, "λ does matter"),
-        ("gradient descent, lambda / 10", 3.16, "A root"),
-        ("gradient descent, lambda / 10", 0.1, "holds us longer"),
-        ("gradient descent, alpha / 10", 0.1, "Smaller steps take longer"),
-        ("RMSProp, delta / 1000", 2, "begins at δ or at δ/1000"),
-        ("RMSProp, lambda / 10", 10, "RMSProp divides by √S"),
-        ("RMSProp, alpha / 10", 1, "is* the size of its steps"),
-    ],
-)
-def test_a_mistaken_factor_gets_the_sentence_about_it(row, factor, sentence):
-    refused(q7, {**q7.answer, row: factor}, sentence)
-
-
-def test_the_stub_of_the_repair_is_not_attempted_yet():
-    """A rule of which only the marked line is left open."""
+def test_a_rule_with_one_line_left_open_is_not_attempted_yet():
     assert q4.verdict(lambda dw, V, S, *_, **__: (..., V + dw, S + dw))[0] is None
     assert q4.verdict(lambda dw, *_, **__: (dw, ..., ...))[0] is None
 
@@ -311,38 +212,57 @@ def test_the_stub_of_the_repair_is_not_attempted_yet():
 # --- what the exercises say, tried out ----------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", q2.answer)
-def test_the_predictions_come_true_in_keras(name):
-    """The slides' momentum is Keras's with alpha (1 - beta)."""
-    alpha, beta = optimizers._DESCENTS[name]
-    optimizer = keras.optimizers.SGD(alpha * (1 - beta), momentum=beta)
+def keras_sgd(name, scale=1.0):
+    """Return how far from 0 Keras's descent of that name ends, its rate times a scale."""
+    numbers = [float(number) for number in re.findall(r"\d+\.?\d*", name)]
+    rate, beta = (*numbers, 0.0)[:2]
+    rate *= 1 - beta if name.startswith("momentum") else 1
+    optimizer = keras.optimizers.SGD(scale * rate, momentum=beta)
     w = keras.Variable([1.0, 1.0], dtype="float64")
     for _ in range(200):
         optimizer.apply([keras.ops.multiply([0.5, 4.0], w)], [w])
-    size = np.abs(keras.ops.convert_to_numpy(w)).max()
+    return np.abs(keras.ops.convert_to_numpy(w)).max()
+
+
+@pytest.mark.parametrize("name", q2.answer)
+def test_the_predictions_come_true_in_keras(name):
+    """The slides' momentum is Keras's with alpha (1 - beta)."""
+    size = keras_sgd(name)
     assert size < 1e-3 if q2.answer[name] == "converges" else size > 1e3
+    rate, limit = optimizers._RATES[name]
+    assert f"{rate:g}" in name.replace("1.0", "1")
+    assert keras_sgd(name, 0.97 * limit / rate) < 0.1 < 10 < keras_sgd(name, 1.03 * limit / rate)
 
 
-def test_the_settings_are_those_of_the_names():
-    for name, (alpha, beta) in optimizers._DESCENTS.items():
-        given = [float(number) for number in re.findall(r"\d+\.?\d*", name)]
-        if "Keras" in name:
-            alpha *= 1 - beta
-        np.testing.assert_allclose(given, [alpha, beta][: len(given)])
+def slides(beta):
+    return 2 * (1 + beta) / (1 - beta) / 4
 
 
-def test_the_limits_of_the_solution():
-    """2 (1 + beta) / ((1 - beta) L): the error shrinks just below and grows just above."""
-    for beta in (0.0, 0.5, 0.9):
-        limit = 2 * (1 + beta) / ((1 - beta) * 4)
-        assert optimizers._growth(0.999 * limit, beta) < 1 < optimizers._growth(1.001 * limit, beta)
+@pytest.mark.parametrize(
+    ("pattern", "descent", "momentum", "sgd"),  # the limits that somebody believes in
+    [
+        ("cdcdcd", 0.5, slides, lambda beta: slides(beta) * (1 - beta)),
+        ("dddddd", 0.25, lambda beta: 0.25, lambda beta: 0.25),
+        ("cddddd", 0.5, lambda beta: 0.5, lambda beta: 0.5),
+        ("cdcccc", 0.5, lambda beta: np.inf, lambda beta: np.inf),
+        ("cdcdcc", 0.5, slides, slides),
+        ("cdddcd", 0.5, lambda beta: slides(beta) * (1 - beta), lambda beta: 0.95),
+    ],
+)
+def test_a_mistaken_limit_gives_the_pattern_that_has_a_sentence(pattern, descent, momentum, sgd):
+    limits = [descent, descent, momentum(0.9), momentum(0.5), sgd(0.9), sgd(0.9)]
+    rates = [0.45, 0.55, 9, 1.6, 0.9, 1.0]
+    assert "".join("cd"[r > limit] for r, limit in zip(rates, limits, strict=True)) == pattern
+    assert pattern in optimizers._PATTERNS or pattern == "cdcdcd"
 
 
 def test_swings_shrink_by_the_root_of_beta():
-    for run in optimizers._SWINGING[:3]:
-        assert peaks(optimizers._positions(*run)) == pytest.approx(run[0] ** 0.5, abs=0.01)
+    for beta, *others in optimizers._SWINGING[:3]:
+        w = optimizers._positions(beta, *others)
+        assert peaks(w) == pytest.approx(beta**0.5, abs=0.01)
+        assert q3.answer(w) == pytest.approx(beta)
     for run in optimizers._CREEPING:
-        assert (np.abs(np.diff(np.sign(optimizers._positions(*run)))) == 0).all()
+        assert len(set(np.sign(optimizers._positions(*run)))) == 1
 
 
 def test_the_repaired_rule_is_keras_adam():
@@ -357,12 +277,17 @@ def test_the_repaired_rule_is_keras_adam():
     np.testing.assert_allclose(keras.ops.convert_to_numpy(w), mine, atol=1e-5)
 
 
+@pytest.mark.parametrize(("mistake", "size"), [("none", 3.16), ("V only", 31.6), ("S only", 0.1)])
+def test_the_first_steps_are_as_large_as_the_sentences_say(mistake, size):
+    assert f"{size} α" in SENTENCES["q4"][mistake]
+    assert q4.misconceptions[mistake](5.0, 0.0, 0.0, 1, 1.0)[0] == pytest.approx(size, rel=2e-3)
+
+
 def test_the_misprinted_schedule_is_halved_within_an_epoch_whatever_the_rate():
     misprint = q5.misconceptions["as printed"]
-    for decay_rate in (0.0, 0.01, 0.1):
+    for decay_rate in (0.01, 0.1):
         assert misprint(1, 1.0, decay_rate) / misprint(0, 1.0, decay_rate) < 0.53
-        if decay_rate:
-            assert q5.answer(1 / decay_rate, 1.0, decay_rate) == pytest.approx(0.5)
+        assert q5.answer(1 / decay_rate, 1.0, decay_rate) == pytest.approx(0.5)
     assert misprint(3, 1.0, 1) == q5.answer(4, 1.0, 1)
 
 
@@ -385,12 +310,11 @@ def found(velocity, runs=100, particles=20, rounds=50):
 def test_the_repaired_swarm_finds_and_the_printed_one_does_not():
     assert found(q6.answer) > 0.7
     assert found(q6.misconceptions["as printed"]) < 0.05
-    assert found(q6.misconceptions["random numbers exchanged"]) > 0.7
 
 
 def test_the_counted_steps_follow_theory():
     settings = [(1e-3, 0.01, 1.0), (1e-6, 0.01, 1.0), (1e-3, 0.001, 1.0), (1e-3, 0.01, 0.1)]
-    counted = optimizers._counted()
+    counted = optimizers._COUNTED
     steps = [counted[0][0], *(after for _, after in counted[:3])]
     theory = [np.log(1 / delta) / np.log1p(alpha * curved) for delta, curved, alpha in settings]
     np.testing.assert_array_equal(steps, np.ceil(theory))

@@ -4,13 +4,14 @@ Each lesson has a module of its own here, which makes its exercises from `Exerci
 """
 
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Exercise", "Wrong", "close", "numbers"]
+__all__ = ["Exercise", "Wrong", "as_code", "close", "compare", "filled", "numbers"]
 
 
 class Wrong(Exception):
@@ -87,6 +88,57 @@ def close(value: Any, expected: Any, tolerance: float = 1e-3) -> bool:
     return np.allclose(value, expected, rtol=tolerance, atol=tolerance)
 
 
+def compare(
+    answer: Callable[..., Any],
+    right: Callable[..., Any],
+    cases: Sequence[tuple],
+    otherwise: str,
+    mistakes: Mapping[str, Callable[..., Any]] | None = None,
+    sentences: Mapping[str, str] | None = None,
+) -> None:
+    """Hold a student's function against the right one, and name the mistake if it is a known one.
+
+    Parameters
+    ----------
+    answer, right : callable
+        The student's function and the right one.
+    cases : sequence of tuple
+        The arguments to try. Each call gets copies of its own.
+    otherwise : str
+        What to say of an unknown mistake: a format string, filled in for the first number that is
+        off with `given`, `expected` and the arguments by position (those of the result's shape at
+        that place, the others whole).
+    mistakes : mapping of str to callable
+        Functions that make known mistakes, by the name of the mistake.
+    sentences : mapping of str to str
+        What to say of some of these mistakes, the first first. One is recognised if it agrees with
+        the answer to a hundredth in all cases: a student may have measured it.
+
+    Raises
+    ------
+    Wrong
+        If the answer is not numeric, not finite, of another shape, or not right.
+    """
+    with np.errstate(all="ignore"):
+        expected = [np.asarray(right(*deepcopy(case))) for case in cases]
+        given = [
+            numbers(answer(*deepcopy(case)), shape=e.shape)
+            for case, e in zip(cases, expected, strict=True)
+        ]
+        off = [not close(*pair) for pair in zip(given, expected, strict=True)]
+        if not any(off):
+            return
+        for name, sentence in (sentences or {}).items():
+            made = [mistakes[name](*deepcopy(case)) for case in cases]
+            if all(close(*pair, 0.01) for pair in zip(given, made, strict=True)):
+                raise Wrong(sentence)
+    first = off.index(True)
+    g, e = given[first], expected[first]
+    n = np.flatnonzero(~np.isclose(g, e, rtol=1e-3, atol=1e-3))[0]
+    shown = [np.ravel(part)[n] if np.shape(part) == e.shape else part for part in cases[first]]
+    raise Wrong(otherwise.format(*shown, given=g.flat[n], expected=e.flat[n]))
+
+
 @dataclass(frozen=True)
 class Exercise:
     """One exercise: a judge, hints in order, and a worked solution.
@@ -151,3 +203,9 @@ def filled(answer, names):
             f"'{missing[0]}' is missing."
         )
     return [answer[name] for name in names]
+
+
+def as_code(name: str, values: dict[str, Any]) -> str:
+    """Return the code of a dictionary in Markdown, one line for each entry."""
+    lines = "".join(f'    "{key}": {value!r},\n' for key, value in values.items())
+    return f"```python\n{name} = {{\n{lines}}}\n```".replace("'", '"')

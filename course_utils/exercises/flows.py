@@ -4,7 +4,7 @@ import numpy as np
 from scipy.special import logit
 from scipy.stats import norm
 
-from course_utils.exercises import Exercise, Wrong, close, filled, numbers
+from course_utils.exercises import Exercise, Wrong, as_code, close, compare, filled, numbers
 
 # --- 1: a density that does not integrate to one ------------------------------------------------
 
@@ -172,10 +172,8 @@ q2 = Exercise(
     explanation="$|\\det df/dx|$ is 1 for the shift, $1\\cdot\\tfrac12$ for Scale([1, 0.5]), "
     "$2\\cdot\\tfrac12 = 1$ for Scale([2, 0.5]), $|-1| = 1$ for the permutation, $1\\cdot1$ for "
     "the additive coupling, and $e^{s(x_1)}$ for the affine one.\n\n"
-    "```python\nvolume_preserving = {\n"
-    + "".join(f'    "{name}": {value},\n' for name, value in _VOLUME.items())
-    + "}\n```\n\n"
-    "Flows leave a bridge between modes although they may stretch as they like: a continuous "
+    + as_code("volume_preserving", _VOLUME)
+    + "\n\nFlows leave a bridge between modes although they may stretch as they like: a continuous "
     "bijection with a continuous inverse maps one connected piece to one connected piece.",
     answer=_VOLUME,
     misconceptions={
@@ -252,11 +250,38 @@ q3 = Exercise(
 # --- 4: a wrong sign ----------------------------------------------------------------------------
 
 
+def _log_det(s, mask):
+    return -(s * (1 - mask)).sum(axis=1)
+
+
+_LOG_DETS = {
+    "plus": lambda s, mask: (s * (1 - mask)).sum(axis=1),
+    "no mask": lambda s, mask: -s.sum(axis=1),
+    "mask inverted": lambda s, mask: -(s * mask).sum(axis=1),
+    "mean": lambda s, mask: -(s * (1 - mask)).mean(axis=1),
+    "determinant": lambda s, mask: np.exp(_log_det(s, mask)),
+    "batch axis": lambda s, mask: -(s * (1 - mask)).sum(axis=0),
+    "all added": lambda s, mask: -(s * (1 - mask)).sum(),
+    "one mask only": lambda s, mask: -s[:, 1:].sum(axis=1),
+    "something else": lambda s, mask: -np.abs(s).sum(axis=1),
+}
+_LOG_DETS_SAID = {
+    "plus": "That is log|det dx/dz|, the stretch in *sampling*. Scoring goes from x to z and "
+    "divides by exp(s).",
+    "no mask": "The mask is forgotten. A kept coordinate is not stretched: it adds log 1 = 0, "
+    "whatever the network says for it.",
+    "mask inverted": "The mask is inverted: 1 means kept, and the *others* are stretched.",
+    "mean": "That is a mean. A determinant is the *product* of the stretches, so its logarithm is "
+    "their sum, not divided by anything.",
+    "determinant": "That is a determinant. Its logarithm is asked for: no exp is needed, and for "
+    "many coordinates exp would overflow.",
+}
+
+
 def _judge_log_det(answer):
-    rng = np.random.default_rng(2)
-    s, mask = rng.normal(size=(5, 4)), np.array([1.0, 0.0, 0.0, 0.0])
+    s = np.random.default_rng(2).normal(size=(5, 4))
+    mask, other = np.array([1.0, 0.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0, 1.0])
     given = numbers(answer(s.copy(), mask.copy()))
-    right = -(s * (1 - mask)).sum(axis=1)
     if given.shape == ():
         raise Wrong(
             f"One number came, {given:.4g}. Every point, every row of s, has its own "
@@ -267,45 +292,24 @@ def _judge_log_det(answer):
             "You added up over the points (axis 0). A log-determinant belongs to one point: add up "
             "over its coordinates (axis 1)."
         )
-    given = numbers(given, shape=(5,))
-    if close(given, right, 1e-5):
-        other = np.array([0.0, 1.0, 0.0, 1.0])
-        if close(
-            numbers(answer(s.copy(), other.copy()), shape=(5,)),
-            -(s * (1 - other)).sum(axis=1),
-            1e-5,
-        ):
-            return (
-                "f undoes the sampling, so it divides by exp(s), and the logarithm is −s. With "
-                "the plus sign f could squeeze all data into z = 0 and be paid for it."
-            )
-        raise Wrong("Right for one mask, but not for another: use the mask that is given.")
-    if close(given, -right, 1e-5):
-        raise Wrong(
-            "That is log|det dx/dz|, the stretch in *sampling*. Scoring goes from x to z and "
-            "divides by exp(s)."
-        )
-    if close(given, -s.sum(axis=1), 1e-5):
-        raise Wrong(
-            "The mask is forgotten. A kept coordinate is not stretched: it adds log 1 = 0, "
-            "whatever the network says for it."
-        )
-    if close(given, -(s * mask).sum(axis=1), 1e-5):
-        raise Wrong("The mask is inverted: 1 means kept, and the *others* are stretched.")
-    if close(given, right / 4, 1e-5) or close(given, right / 3, 1e-5):
-        raise Wrong(
-            "That is a mean. A determinant is the *product* of the stretches, so its logarithm is "
-            "their sum, not divided by anything."
-        )
-    if close(given, np.exp(right), 1e-5) or close(given, np.exp(-right), 1e-5):
-        raise Wrong(
-            "That is a determinant. Its logarithm is asked for: no exp is needed, and for many "
-            "coordinates exp would overflow."
-        )
-    raise Wrong(
-        f"For the first point you give {given[0]:.4g}, and {right[0]:.4g} is right. The Jacobian "
-        "is triangular: which numbers stand on its diagonal, and what do their logarithms add "
-        "up to?"
+    compare(
+        answer,
+        _log_det,
+        [(s, mask)],
+        "For one point you give {given:.4g}, and {expected:.4g} is right. The Jacobian is "
+        "triangular: which numbers stand on its diagonal, and what do their logarithms add up to?",
+        _LOG_DETS,
+        _LOG_DETS_SAID,
+    )
+    compare(
+        answer,
+        _log_det,
+        [(s, other)],
+        "Right for one mask, but not for another: use the mask that is given.",
+    )
+    return (
+        "f undoes the sampling, so it divides by exp(s), and the logarithm is −s. With the plus "
+        "sign f could squeeze all data into z = 0 and be paid for it."
     )
 
 
@@ -320,18 +324,8 @@ q4 = Exercise(
     "so $\\log\\det$ is the sum of the logarithms on its diagonal: 0 for kept coordinates, $-s$ "
     "for changed ones.\n\n"
     "```python\ndef log_det(s, mask):\n    return -(s * (1 - mask)).sum(axis=1)\n```",
-    answer=lambda s, mask: -(s * (1 - mask)).sum(axis=1),
-    misconceptions={
-        "plus": lambda s, mask: (s * (1 - mask)).sum(axis=1),
-        "no mask": lambda s, mask: -s.sum(axis=1),
-        "mask inverted": lambda s, mask: -(s * mask).sum(axis=1),
-        "mean": lambda s, mask: -(s * (1 - mask)).mean(axis=1),
-        "determinant": lambda s, mask: np.exp(-(s * (1 - mask)).sum(axis=1)),
-        "batch axis": lambda s, mask: -(s * (1 - mask)).sum(axis=0),
-        "all added": lambda s, mask: -(s * (1 - mask)).sum(),
-        "one mask only": lambda s, mask: -s[:, 1:].sum(axis=1),
-        "something else": lambda s, mask: -np.abs(s).sum(axis=1),
-    },
+    answer=_log_det,
+    misconceptions=_LOG_DETS,
 )
 
 
@@ -470,10 +464,7 @@ q6 = Exercise(
     explanation="MAF's network looks at x: scoring has x whole (1 pass), sampling makes it one "
     "coordinate a pass (64). IAF's network looks at z: the same with the roles exchanged. A "
     "coupling's network looks at the kept coordinates, the same in x and z: 1 in both "
-    "directions.\n\n"
-    "```python\npasses = {\n"
-    + "".join(f'    "{name}": {value},\n' for name, value in _PASSES.items())
-    + "}\n```",
+    "directions.\n\n" + as_code("passes", _PASSES),
     answer=_PASSES,
     misconceptions={
         "exchanged": {**_PASSES, **dict(zip(list(_PASSES)[:4], (64, 1, 1, 64), strict=True))},

@@ -6,9 +6,11 @@ from. The environment variable ``COURSE_DATA`` moves the folder that holds the d
 
 import functools
 import os
+import tarfile
 import tempfile
 import tomllib
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,11 @@ REGISTRY = REPOSITORY / "data" / "registry.toml"
 
 DIGITS = tuple("0123456789")
 MNIST_TRAIN, MNIST_TEST = 60_000, 10_000  # images of the published split, in this order
+CIFAR10_TRAIN, CIFAR10_TEST = 50_000, 10_000
+CIFAR10_NAMES = (
+    *("airplane", "automobile", "bird", "cat", "deer"),
+    *("dog", "frog", "horse", "ship", "truck"),
+)
 WINE_QUALITY_UNITS = {
     "fixed acidity": "g/dm³",
     "volatile acidity": "g/dm³",
@@ -68,8 +75,8 @@ class DataSet:
 
     Attributes
     ----------
-    x : np.ndarray, shape (N, features) or (N, height, width)
-        Inputs, float32 (German Credit: text), in their original units.
+    x : np.ndarray, shape (N, features), (N, height, width) or (N, height, width, channels)
+        Inputs, float32 (German Credit: text, CIFAR-10: uint8), in their original units.
     y : np.ndarray, shape (N,)
         Targets: class numbers, int64, or a score, float32.
     feature_names : tuple of str
@@ -326,6 +333,47 @@ def load_mnist() -> DataSet:
     x = np.concatenate([arrays["x_train"], arrays["x_test"]]).astype(np.float32)
     y = np.concatenate([arrays["y_train"], arrays["y_test"]]).astype(np.int64)
     return DataSet(x, y, (), (), DIGITS)
+
+
+def load_cifar10() -> DataSet:
+    """Load CIFAR-10: 60,000 colour photographs of ten classes, the published training images first.
+
+    Returns
+    -------
+    DataSet
+        `x` (60000, 32, 32, 3) uint8 (184 MB; as float32 it would be 737), red, green and blue from
+        0 to 255; `y` (60000,) the class. The first `CIFAR10_TRAIN` rows are the training set, the
+        others the test set.
+
+    Raises
+    ------
+    DataError
+        As `fetch`, or the file does not hold the images that it should.
+    """
+    path = fetch("cifar10")
+    sizes = {f"data_batch_{i}.bin": CIFAR10_TRAIN // 5 for i in range(1, 6)}
+    sizes["test_batch.bin"] = CIFAR10_TEST
+    x = np.empty((sum(sizes.values()), 32, 32, 3), np.uint8)
+    y = np.empty(len(x), np.int64)
+    start = 0
+    try:
+        with tarfile.open(path) as archive:
+            for name, rows in sizes.items():
+                body = archive.extractfile(f"cifar-10-batches-bin/{name}").read()
+                if len(body) != rows * 3073:
+                    raise DataError(
+                        f"{path}: the part {name} has {len(body):,} bytes, expected are "
+                        f"{rows * 3073:,}: {rows:,} images of 3,073 bytes."
+                    )
+                table = np.frombuffer(body, np.uint8).reshape(rows, 3073)
+                here = slice(start, start := start + rows)
+                y[here] = table[:, 0]  # a row: the class, then the red, green and blue pixels
+                x[here] = table[:, 1:].reshape(rows, 3, 32, 32).transpose(0, 2, 3, 1)
+    except KeyError as error:
+        raise DataError(f"{path} lacks a part: {error.args[0]}.") from None
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        raise DataError(f"{path} cannot be read as an archive (.tar.gz): {error}.") from None
+    return DataSet(x, y, (), (), CIFAR10_NAMES)
 
 
 def load_wine_quality(colour: Literal["white", "red"]) -> DataSet:

@@ -103,6 +103,18 @@ def test_the_kernels_start_as_he_says_and_are_penalised():
     assert float(sum(model.losses)) == pytest.approx(penalty, rel=1e-5)
 
 
+def test_the_averages_for_use_after_training_move_by_a_tenth_a_step():
+    model = resnet.network(8, shape=(8, 8, 1))
+    x = rng.normal(size=(5, 8, 8, 1)).astype("float32")
+    convolved = keras.Model(model.input, model.layers[1].output)(x).numpy()
+    model(x, training=True)
+    norm = model.layers[2]
+    np.testing.assert_allclose(norm.moving_mean, 0.1 * convolved.mean((0, 1, 2)), atol=1e-5)
+    expected = 0.9 + 0.1 * convolved.var((0, 1, 2))
+    np.testing.assert_allclose(norm.moving_variance, expected, rtol=1e-4)
+    assert norm.epsilon == 1e-5
+
+
 @pytest.mark.parametrize("depth", [8, 14, 20, 110])
 def test_blocks_count(depth):
     assert 6 * resnet.blocks(depth) + 2 == depth

@@ -8,7 +8,7 @@ python = $(or $(PYTHON),$(error Python is missing: install Python 3.11, 3.12 or 
 install = $(python) tools/install.py
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test notebooks lint lock bench clean
+.PHONY: help lab test notebooks lint lock bench table clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -36,6 +36,10 @@ lock: | $(BIN)/uv  ## make requirements.lock from pyproject.toml (UPGRADE=1: new
 bench:  ## time every lesson in a fresh kernel and print a table (LESSON=flows: that one)
 	@$(install) test
 	@$(BIN)/python tools/bench.py $(LESSON)
+
+table:  ## run LESSON=resnet with five seeds, store its table (SEEDS="6 7": these; FRESH=1: anew)
+	@$(install) test
+	@$(BIN)/python tools/table.py $(LESSON) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FRESH),--fresh)
 
 clean:  ## remove .venv, build files and caches; downloaded data stay
 	@rm -rf .venv build *.egg-info .pytest_cache .ruff_cache

@@ -69,6 +69,7 @@ def fit(
     epochs: int,
     batch_size: int | None = None,
     description: str = "training",
+    every: int = _STEPS,
 ) -> dict[str, np.ndarray]:
     """Train a compiled model on arrays in memory, as one call with many steps per execution.
 
@@ -84,11 +85,13 @@ def fit(
         Examples per step; without it all N, which makes an epoch one step.
     description : str
         Beside the progress bar, which appears after a second and vanishes at the end.
+    every : int
+        Steps per execution: after so many the loss is recorded and the bar moves.
 
     Returns
     -------
     dict of arrays
-        ``step``, every fiftieth and the last, and the mean ``loss`` (and every compiled metric)
+        ``step``, those recorded and the last, and the mean ``loss`` (and every compiled metric)
         since the one before.
 
     Raises
@@ -102,11 +105,13 @@ def fit(
         raise ValueError(f"x has {len(x)} rows and y has {len(y)}: both need the same, at least 1.")
     _check_finite(x=x, y=y)
     batch_size = len(x) if batch_size is None else batch_size
-    if epochs < 1 or batch_size < 1:
-        raise ValueError(f"epochs={epochs} and batch_size={batch_size} must both be at least 1.")
+    if min(epochs, batch_size, every) < 1:
+        raise ValueError(
+            f"epochs={epochs}, batch_size={batch_size} and every={every} must all be at least 1."
+        )
     steps = epochs * -(-len(x) // batch_size)
-    if model.steps_per_execution != _STEPS:
-        model.steps_per_execution = _STEPS
+    if model.steps_per_execution != every:
+        model.steps_per_execution = every
         model.train_function = None  # traced again with the new number
     if not model.built:
         model(x[:1])

@@ -1,14 +1,17 @@
-"""Explorers: sliders that redraw a figure, a map whose points are decoded, paths in motion."""
+"""Explorers: sliders that redraw a figure, pictures to choose, a map to decode, paths in motion."""
 
 import base64
 import hashlib
+import html
 import io
+import itertools
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from PIL import Image
 
@@ -449,6 +452,50 @@ for (const view of document.querySelectorAll(".@class@:not([data-ready])")) {
 """
 _SWARM_TEXT = "A swarm of particles that searches a surface for its lowest place, round by round."
 
+_GALLERY = """
+<div class="@class@" style="background: white; color: black; padding: 8px; font: 20px sans-serif">
+<div class="rows">Run this cell to choose a picture.</div>
+<img src="@picture@" alt="@alt@" style="display: block; max-width: 100%; margin: 12px 0 0">
+</div>
+<script>
+for (const view of document.querySelectorAll(".@class@:not([data-ready])")) {
+  view.dataset.ready = "";
+  const rows = @rows@, chosen = rows.map(() => 0);
+  const group = view.querySelector(".rows"), image = view.querySelector("img");
+  const pictures = [image.src, ...@others@];
+  const show = () => {
+    image.src = pictures[rows.reduce((place, row, k) => place * row.length + chosen[k], 0)];
+    image.alt = rows.map((row, k) => row[chosen[k]]).join(", ");
+    for (const button of group.querySelectorAll("button")) {
+      const pressed = chosen[button.dataset.row] == button.dataset.place;
+      @mark@
+    }
+  };
+  group.textContent = "";
+  rows.forEach((row, k) => {
+    const buttons = group.appendChild(document.createElement("div"));
+    buttons.setAttribute("role", "group");
+    buttons.setAttribute("aria-label", row.join(" or "));
+    buttons.style = "display: flex; flex-wrap: wrap; gap: 8px; margin-bottom: 8px";
+    row.forEach((label, i) => {
+      const button = buttons.appendChild(document.createElement("button"));
+      button.type = "button";
+      button.textContent = label;
+      Object.assign(button.dataset, {row: k, place: i});
+      button.style = @button@;
+      button.onclick = () => {
+        chosen[k] = i;
+        show();
+      };
+    });
+  });
+  @keys@
+  show();
+}
+</script>
+"""
+_GALLERY_TEXT = "A picture, and buttons that choose which of several is seen."
+
 
 def explore(draw: Callable[..., None], **choices: Sequence[Any]) -> None:
     """Show one slider per keyword and redraw the figure whenever one is let go.
@@ -515,8 +562,6 @@ def latent_pad(
         As `plotting.latent_map`; or if the decoded images are not one for each point, or hold
         anything outside [0, 1].
     """
-    from matplotlib.figure import Figure
-
     from course_utils import plotting
 
     figure = Figure(figsize=(_INCHES, _INCHES), dpi=_DPI)
@@ -717,10 +762,67 @@ def swarm(
     _show("swarm", _SWARM, _SWARM_TEXT, parts)
 
 
+def gallery(figures: Mapping[tuple[str, ...], Figure]) -> None:
+    """Show one of several figures, chosen by a row of buttons for each thing that differs.
+
+    The figures are drawn here, once, and closed. The result is a piece of HTML that needs no
+    kernel, and starts with the first of them; their labels are its text for those who cannot see.
+
+    Parameters
+    ----------
+    figures : dict
+        The figure for each combination of labels, such as ``("56 layers", "with skips")``: as many
+        labels in each as there are rows of buttons, in the order in which they are to stand.
+
+    Raises
+    ------
+    ValueError
+        If there is no figure, something is not a figure, labels are not tuples of text, of one
+        length, or a combination is missing.
+    """
+    import matplotlib.pyplot as plt
+
+    if not figures:
+        raise ValueError("figures holds no figure: give a dict of {(label, ...): figure}.")
+    length = None
+    for labels, figure in figures.items():
+        is_labels = isinstance(labels, tuple) and all(isinstance(label, str) for label in labels)
+        if not (is_labels and len(labels) == (length or len(labels)) > 0):
+            raise ValueError(
+                f"{labels!r} does not name a figure: a tuple of texts is expected, in each one for "
+                'every row of buttons, such as ("56 layers", "with skips").'
+            )
+        length = len(labels)
+        if not isinstance(figure, Figure):
+            raise ValueError(
+                f"For {labels!r} there is no figure but {figure!r}: give what plt.figure() or the "
+                "first that plt.subplots() returns."
+            )
+    rows = [list(dict.fromkeys(row)) for row in zip(*figures, strict=True)]
+    combinations = list(itertools.product(*rows))
+    for labels in combinations:
+        if labels not in figures:
+            raise ValueError(
+                f"There is no figure for {labels!r}: the buttons can choose every combination of "
+                "labels, and each needs its figure."
+            )
+    pictures = []
+    for labels in combinations:
+        drawn = io.BytesIO()
+        figures[labels].savefig(drawn, format="png")
+        plt.close(figures[labels])
+        pictures.append(_data_uri(Image.open(drawn).convert("RGB").quantize(256)))
+    parts = {
+        "picture": pictures[0],
+        "alt": html.escape(", ".join(combinations[0])),
+        "rows": json.dumps(rows).replace("<", r"\u003c"),
+        "others": json.dumps(pictures[1:]),
+    }
+    _show("gallery", _GALLERY, _GALLERY_TEXT, parts)
+
+
 def _surface(values: Callable[[np.ndarray], ArrayLike], box: ArrayLike) -> dict[str, str]:
     """Draw a surface from edge to edge, and tell its size and that of the canvas over it."""
-    from matplotlib.figure import Figure
-
     from course_utils import plotting
 
     left, right, bottom, top = plotting.checked_box(box)

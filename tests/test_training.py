@@ -227,8 +227,9 @@ def test_a_model_that_was_never_called_is_built():
         (X[:0], Y[:0], {}, "x has 0 rows and y has 0: both need the same, at least 1"),
         (np.where(X > 0, X, np.nan), Y, {}, "x holds values that are not finite"),
         (X, np.where(Y > 0, Y, np.inf), {}, "y holds values that are not finite"),
-        (X, Y, {"epochs": 0}, "epochs=0 and batch_size=100 must both be at least 1"),
-        (X, Y, {"batch_size": 0}, "epochs=1 and batch_size=0 must both be at least 1"),
+        (X, Y, {"epochs": 0}, "epochs=0, batch_size=100 and every=50 must all be at least 1"),
+        (X, Y, {"every": 0}, "every=0 must all be at least 1"),
+        (X, Y, {"batch_size": 0}, "epochs=1, batch_size=0 and every=50 must all be at least 1"),
         (X, Y, {"batch_size": -5}, "batch_size=-5"),
     ],
 )

@@ -10,12 +10,13 @@ import subprocess
 
 import IPython.display
 import ipywidgets
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
 from course_utils import data
-from course_utils.widgets import descend, explore, latent_pad, swarm, transport
+from course_utils.widgets import descend, explore, gallery, latent_pad, swarm, transport
 
 
 @pytest.fixture
@@ -477,7 +478,7 @@ def test_the_slider_carries_points_and_lattice_in_a_browser(moved, tmp_path, cop
 
 @pytest.fixture
 def made(monkeypatch):
-    """Return a function that makes a view with `descend` or `swarm` and returns its HTML."""
+    """Return a function that makes a view and returns its HTML."""
     displayed = []
     monkeypatch.setattr(IPython.display, "display", lambda bundle, raw: displayed.append(bundle))
 
@@ -789,3 +790,123 @@ def test_the_swarm_plays_pauses_ends_and_plays_again_in_a_browser(made, tmp_path
         places = ((1 - share) * ROUNDS[i] + share * ROUNDS[i + 1] - [-3, 1.5]) * [SCALE, -SCALE]
         np.testing.assert_allclose(arcs, places, atol=0.3)
         assert [cross == [0, 0, 0, 255] for cross in crosses] == [int(now) == k for k in range(3)]
+
+
+COLOURS = {  # of the figure for each choice; not in the order of the buttons
+    ("20 & <few>", "plain"): [255, 0, 0],
+    ("56", "with skips"): [0, 0, 255],
+    ("56", "plain"): [0, 255, 0],
+    ("20 & <few>", "with skips"): [255, 255, 0],
+    ("56", "dense"): [0, 255, 255],
+    ("20 & <few>", "dense"): [255, 0, 255],
+}
+
+
+def figures(colours=COLOURS) -> dict:
+    return {
+        labels: plt.figure(figsize=(2, 1), dpi=50, facecolor=np.array(colour) / 255)
+        for labels, colour in colours.items()
+    }
+
+
+def test_a_gallery_stands_on_its_own_and_closes_its_figures(made):
+    page = made(gallery, figures())
+    assert plt.get_fignums() == []
+    text = re.sub(r'base64,[^"]+', "", page)
+    assert "@" not in text and " id=" not in text and "<few>" not in text
+    assert page.count("<script") == page.count("</script") == 1
+    assert not re.search(r"//|<link|<script\b.+src|import|fetch", text)
+    assert "Run this cell to" in page  # where scripts may not run: it, and the first picture
+    assert re.findall("<img .*?>", text, re.DOTALL) == [
+        '<img src="data:image/png;" alt="20 &amp; &lt;few&gt;, plain" '
+        'style="display: block; max-width: 100%; margin: 12px 0 0">'
+    ]
+    shown = pictures(page)
+    assert [picture.shape for picture in shown] == [(50, 100)] * 6  # each once, with a palette
+    assert made(gallery, figures()) == page  # a notebook that is built again stays the same
+    other = made(gallery, figures(COLOURS | {("56", "plain"): [0, 0, 0]}))
+    classes = [re.search("gallery-[0-9a-f]{16}", one)[0] for one in (page, other)]
+    assert classes[0] != classes[1] and page.count(classes[0]) == 2
+
+
+def test_a_gallery_of_surfaces_is_small(made):
+    def one(height):
+        figure, ax = plt.subplots(figsize=(10, 5), dpi=80)
+        w = np.linspace(-1, 1, 101)
+        ax.contourf(w, w, height * np.add.outer(np.sin(7 * w), np.cos(9 * w)), 30)
+        return figure
+
+    assert len(made(gallery, {(f"{height}",): one(height) for height in range(1, 5)})) < 400_000
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        (None, "figures holds no figure: give a dict"),
+        ({"56": 0}, "'56' does not name a figure: a tuple of texts"),
+        ({("56",): 0}, r"\('56',\) does not name a figure: .* one for every row"),
+        ({(56, "plain"): 0}, r"\(56, 'plain'\) does not name a figure"),
+        ({("56", "thin"): "figure"}, r"no figure for \('20 & <few>', 'thin'\): .* every combin"),
+        (
+            {("56", "plain"): "axes"},
+            r"For \('56', 'plain'\) there is no figure but <Axes.*subplots",
+        ),
+    ],
+)
+def test_gallery_says_what_is_wrong(made, changed, words):
+    figure, axes = plt.subplots()
+    values = {"figure": figure, "axes": axes}
+    given = {}
+    if changed:
+        given = dict.fromkeys(COLOURS, figure) | {k: values.get(v) for k, v in changed.items()}
+    with pytest.raises(ValueError, match=words):
+        made(gallery, given)
+    plt.close(figure)
+
+
+def test_a_gallery_without_labels_is_refused(made):
+    with pytest.raises(ValueError, match=r"\(\) does not name a figure"):
+        made(gallery, {(): plt.figure()})
+    plt.close()
+
+
+CHOICES = """
+<pre id="seen"></pre>
+<script>
+addEventListener("load", () => {
+  const view = document.querySelector("[data-ready]"), image = view.querySelector("img");
+  const groups = [...view.querySelectorAll("[role=group]")], seen = [], keys = [];
+  const width = image.naturalWidth;
+  document.addEventListener("keydown", event => keys.push(event.key));
+  const note = () => seen.push([image.alt, image.src,
+    groups.map(group => [...group.children].filter(
+      button => button.getAttribute("aria-pressed") == "true").map(one => one.textContent))]);
+  note();
+  for (const [row, place] of [[1, 1], [0, 1], [1, 2], [1, 0], [0, 0], [1, 2]]) {
+    groups[row].children[place].click();
+    note();
+  }
+  for (const event of [{key: "ArrowUp"}, {key: "Enter", shiftKey: true}])
+    groups[0].children[0].dispatchEvent(new KeyboardEvent("keydown", {...event, bubbles: true}));
+  document.getElementById("seen").textContent = JSON.stringify([keys, width,
+    groups.map(group => group.getAttribute("aria-label")), view.textContent.includes("Run this"),
+    seen]);
+});
+</script>
+"""
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+def test_buttons_choose_the_picture_in_a_browser(made, tmp_path, copies):
+    page = made(gallery, figures()) * copies + CHOICES
+    keys, width, groups, hint, seen = seen_in_a_browser(page, tmp_path)
+    assert keys == ["Enter"] and width == 100 and not hint
+    assert groups == ["20 & <few> or 56", "plain or with skips or dense"]
+    few, plain, skips, dense = "20 & <few>", "plain", "with skips", "dense"
+    expected = [(few, plain), (few, skips), ("56", skips), ("56", dense), ("56", plain)]
+    expected += [(few, plain), (few, dense)]
+    for labels, (alt, picture, pressed) in zip(expected, seen, strict=True):
+        assert alt == ", ".join(labels)
+        assert pressed == [[label] for label in labels]
+        png = Image.open(io.BytesIO(base64.b64decode(picture.partition(",")[2])))
+        assert png.convert("RGB").getpixel((20, 20)) == tuple(COLOURS[labels])

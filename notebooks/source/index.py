@@ -29,7 +29,7 @@
 # | 3 | [optimizers](optimizers.ipynb) | Which way is down, and how fast can one go? | 1 | ASTRO | 90 min | **ready** |
 # | 4 | `hyperparameters` | How does one choose settings without fooling oneself? | 3 | ASTRO | 45–90 min | planned |
 # | 5 | `convolutions` | What is gained by looking at an image through a small window? | 2 | NC | 45–90 min | planned |
-# | 6 | `resnet` | Why did more layers make networks worse, and what do skip connections change? | 2, 3 | ASTRO | 45–90 min | planned |
+# | 6 | [resnet](resnet.ipynb) | Why did more layers make networks worse, and what do skip connections change? | 2, 3 | ASTRO | 75 min | **ready** |
 # | 7 | `transfer_learning` | When does what was learnt on one task help with another? | 6 | ASTRO | 45–90 min | planned |
 # | 8 | `recurrent` | How does a network remember what came before? | 2 | NC | 45–90 min | planned |
 # | 9 | [autoencoders](autoencoders.ipynb) | What is worth keeping of a picture? | 2 | BNN, NC, ASTRO | 75 min | **ready** |
@@ -45,7 +45,7 @@
 # VAE*; **NC** *Neural Computation Revision, Part 2*; **ASTRO** *Machine Learning for Astrophysics:
 # Deep Learning*.
 #
-# Lessons 3, 9, 10, 12 and 14 are ready. Until the lessons before them are there, they ask for dense
+# Lessons 3, 6, 9, 10, 12 and 14 are ready. Until the lessons before them are there, they ask for dense
 # networks, gradient descent, the normal distribution and Bayes' rule from elsewhere.
 
 # %% [markdown]

@@ -1,0 +1,791 @@
+# %% [markdown]
+# # ResNet: why depth failed, and what skip connections do
+#
+# **A deeper network contains the shallower one. So why is it worse, even on its own training data?**
+#
+# Give a good network more layers. The new ones could do nothing at all, so the deeper network can be at least
+# as good. It was a surprise that it is not: beyond some twenty layers, more made networks worse. In 2015 one
+# line of code changed that, `x + F(x)`, and networks of hundreds of layers became common. You will watch depth
+# fail, mend it with that line, and test three explanations that are often given.
+#
+# ![Two loss landscapes as surfaces: without skip connections a crumpled plain, with them a smooth
+# valley.](figures/resnet.png)
+#
+# | | |
+# | --- | --- |
+# | **Slides** | *Machine learning for astrophysics: deep learning*, skip connections and residual blocks, to the loss landscapes |
+# | **You will be able to** | write a residual block and choose its shortcut; count its parameters; tell degradation from overfitting and from vanishing gradients; draw a loss landscape that may be compared with another |
+# | **You need** | convolutions, batch normalisation and gradient descent, from wherever you know them |
+# | **Time** | 75 minutes to work through, about a minute and a half to run |
+
+# %% tags=["nbval-ignore-output"]
+import course_utils
+
+SEED = course_utils.setup(seed=1)
+
+# %%
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from keras import layers, ops
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+from course_utils import blocks, claims, data, plotting, resnet, training, widgets
+from course_utils.exercises import resnet as exercises
+
+claim = claims.Claims()
+rng = np.random.default_rng(SEED)
+
+# %% [markdown]
+# The budget of this run. The pictures are digits of 8 × 8 pixels, so that 56 layers train within a lecture.
+
+# %%
+EPOCHS, BATCH, RATE = 6, 64, 0.03
+GRID = 11  # points along each side of a loss landscape
+x, y = load_digits(return_X_y=True)
+x = (x / 16).astype("float32").reshape(-1, 8, 8, 1)
+x_train, x_test, y_train, y_test = train_test_split(
+    x, y, train_size=1_408, stratify=y, random_state=SEED
+)
+
+# %% [markdown]
+# ## 1. One line of code
+#
+# A *block* is two convolutions of 3 × 3 pixels, each followed by batch normalisation, with a ReLU between them.
+# Call it $F$. A *plain* network passes on $\mathrm{relu}(F(x))$. A *residual* one adds the input first:
+#
+# $$\mathrm{relu}\big(x + F(x)\big)$$
+#
+# The block now learns only what is to be *changed* about $x$, the residual. To leave $x$ alone, it need only
+# learn $F = 0$. The way around $F$ is the *skip connection* or *shortcut*.
+
+
+# %%
+def conv(filters, stride=1):
+    """3 x 3 pixels, no bias: the normalisation that follows would take it away again."""
+    return layers.Conv2D(filters, 3, stride, "same", use_bias=False, kernel_initializer="he_normal")
+
+
+def norm():
+    return layers.BatchNormalization(momentum=0.9)  # 0.99 would need more steps than we take
+
+
+def branch(filters, stride=1):
+    """F: convolution, normalisation, ReLU, convolution, normalisation."""
+    return keras.Sequential([conv(filters, stride), norm(), layers.ReLU(), conv(filters), norm()])
+
+
+def plain(x, h):
+    return ops.relu(h)
+
+
+def residual(x, h):
+    return ops.relu(x + h)
+
+
+# %% [markdown]
+# ### Exercise 1: a shortcut whose shapes do not fit
+#
+# Where a stage begins, the branch halves the image and has more channels, so `x` and `h` cannot be added.
+# The paper's option A mends that without a weight: of `x`, of shape `(N, H, W, C)`, keep every second row
+# and column (0, 2, 4, ...), and behind the old channels put channels of zeros until there are `filters`
+# of them. Write it in NumPy; `H` and `W` are even.
+
+
+# %%
+def shortcut(x, filters): ...
+
+
+exercises.q1.check(shortcut)
+# exercises.q1.hint()  # and .solution()
+
+# %% [markdown]
+# Where a stage begins, $F$ halves the picture (`stride=2`) and doubles the channels. Then $x$ and $F(x)$ have
+# different shapes. He et al. try two shortcuts. *Option A* takes every second pixel and fills the new
+# channels with zeros: no parameters. *Option B* is a *projection*, a 1 × 1 convolution: it has some.
+
+
+# %%
+def option_a(x):
+    x = x[:, ::2, ::2]
+    return ops.pad(x, ((0, 0), (0, 0), (0, 0), (0, x.shape[-1])))
+
+
+def option_b(filters):
+    return layers.Conv2D(filters, 1, strides=2, use_bias=False)
+
+
+wide = ops.ones((1, 8, 8, 16))
+h = branch(32, stride=2)(wide)
+print("x", wide.shape, " F(x)", h.shape, " option A", option_a(wide).shape)
+projection = option_b(32)
+print("option B", projection(wide).shape, "with", projection.count_params(), "parameters")
+
+# %% [markdown]
+# **Does nothing, exactly?** A year later the authors moved normalisation and ReLU *before* the convolutions
+# (*pre-activation*), so that nothing stands on the way of $x$ any more. If the last γ and β are zero, such a
+# block is the identity, whatever its other weights are. The original block is not quite.
+#
+# **Predict.** What does the original block do to $x$, if $F(x) = 0$?
+
+
+# %%
+def pre_activation(x, last):
+    for normalisation in (norm(), last):
+        h = normalisation(x if normalisation is not last else h)
+        h = conv(16)(ops.relu(h))
+    return x + h
+
+
+any_x = rng.normal(size=(32, 8, 8, 16)).astype("float32")
+silent = layers.BatchNormalization(gamma_initializer="zeros", beta_initializer="zeros")
+unchanged = np.abs(pre_activation(any_x, silent) - any_x).max()
+claim(
+    "Pre-activation block with last γ = β = 0: largest change of x", unchanged, below=1e-7, digits=8
+)
+after = residual(any_x, 0.0)
+print(f"original block, F(x) = 0: share of numbers changed {np.mean(after != any_x):.2f}")
+
+# %% [markdown]
+# The original one ends in a ReLU, which cuts what is negative. But what enters a block has just come out of a ReLU.
+#
+# *Learned: with a shortcut, doing nothing is easy: F = 0. A plain block would have to learn the identity.*
+#
+# ### Exercise 2: the wrong side of the addition
+#
+# Somebody ended the residual block with `x + relu(h)`. What can such a block never do to `x`? Repair it:
+# write `join` as in the original block. `x` is the block's input and `h` the branch's output, two NumPy
+# arrays of one shape.
+
+
+# %%
+def join(x, h): ...  # was: x + np.maximum(h, 0)
+
+
+exercises.q2.check(join)
+# exercises.q2.hint()  # and .solution()
+
+# %% [markdown]
+# ## 2. The network, and its parameters
+#
+# The networks of He et al. for small pictures have $6n + 2$ layers: a first convolution, three stages of $n$
+# blocks with two convolutions each, and a dense layer. Each stage halves the picture and doubles the filters.
+# Ours have 8, 16 and 32 filters.
+#
+# TensorFlow takes long to write down 56 layers, one by one. Blocks of one shape are alike, so
+# `blocks.Blocks` keeps the weights of $n$ of them in one array and has the block written down once. It is told
+# how to join $x$ and $F(x)$: `plain` or `residual`.
+
+
+# %%
+class Network(keras.Model):
+    def __init__(self, depth, join, normalise=True):
+        super().__init__()
+        n, self.join, filters = resnet.blocks(depth), join, (8, 16, 32)
+        empty = layers.Identity()
+        self.stem = keras.Sequential([conv(8), norm() if normalise else empty, layers.ReLU()])
+        self.downs = [branch(f, stride=2) for f in filters[1:]]
+        if not normalise:
+            self.downs = [
+                keras.Sequential([conv(f, 2), layers.ReLU(), conv(f)]) for f in filters[1:]
+            ]
+        self.stages = [
+            blocks.Blocks(n - (k > 0), f, join, normalise) for k, f in enumerate(filters)
+        ]
+        self.head = layers.Dense(10)
+        self(x_train[:1])
+
+    def outputs(self, x, training=False):
+        """What comes out of the first convolution and of each block."""
+        out = [self.stem(x, training=training)]
+        for down, stage in zip([None, *self.downs], self.stages):
+            if down:
+                out.append(self.join(option_a(out[-1]), down(out[-1], training=training)))
+            out += stage.outputs(out[-1], training=training)
+        return out
+
+    def logits(self, features):
+        return self.head(ops.mean(features, axis=(1, 2)))  # the mean over all pixels
+
+    def call(self, x, training=False):
+        return self.logits(self.outputs(x, training)[-1])
+
+
+# %% [markdown]
+# ### Exercise 3: count the parameters
+#
+# Our network: a 3 × 3 convolution; three stages of `n = (depth - 2) / 6` blocks, each of two 3 × 3
+# convolutions; the mean over all pixels; a dense layer with bias. A convolution has no bias, and batch
+# normalisation, with its γ and β, follows it. Shortcuts have no weights. How many *trainable* parameters?
+# `filters` are those of the three stages, such as `(8, 16, 32)`; the first convolution has `filters[0]`.
+
+
+# %%
+def count(depth, filters, channels, classes): ...
+
+
+exercises.q3.check(count)
+# exercises.q3.hint()  # and .solution()
+
+# %% [markdown]
+# **Predict.** How many parameters does a shortcut of option A add?
+
+
+# %%
+def count(depth, filters=(8, 16, 32), channels=1, classes=10):
+    """Kernels, a gamma and a beta for each filter, and the dense layer."""
+    sizes = [channels, filters[0]] + [f for f in filters for _ in range(2 * resnet.blocks(depth))]
+    convolutions = sum(9 * a * b + 2 * b for a, b in pairwise(sizes))
+    return convolutions + filters[-1] * classes + classes
+
+
+rows = []
+for depth in (8, 20, 56):
+    found = [sum(int(np.prod(w.shape)) for w in Network(depth, join).trainable_variables)
+             for join in (plain, residual)]  # fmt: skip
+    rows.append((depth, count(depth), *found))
+table = pd.DataFrame(rows, columns=["layers", "formula", "plain", "residual"]).set_index("layers")
+claim("Parameters: largest difference between formula and networks",
+      np.abs(table.sub(table["formula"], axis=0)).to_numpy().max(), below=0.5, digits=0)  # fmt: skip
+for depth, paper in ((20, 0.27), (32, 0.46), (56, 0.85)):
+    millions = resnet.network(depth).count_params(), count(depth, (16, 32, 64), 3)
+    claim(f"ResNet-{depth} on CIFAR-10: millions of parameters, minus the paper's",
+          millions[1] / 1e6 - paper, above=-0.006, below=0.006, digits=3)  # fmt: skip
+table
+
+# %% [markdown]
+# The shortcut is free. So plain and residual networks of one depth are compared at equal size and nearly equal work.
+#
+# %% [markdown]
+# ## 3. Depth fails
+#
+# All networks of one depth are trained side by side, on the same batches: their losses are added, but they share no
+# weight, so that each goes its own way. He et al.'s optimiser is gradient descent with momentum, the learning
+# rate falls along half a cosine.
+#
+# **Predict.** After equal training: which of 8, 20, 56 layers has the lowest *training* loss, plain and residual?
+
+
+# %%
+class SideBySide(keras.Model):
+    def __init__(self, networks):
+        super().__init__()
+        self.networks = networks
+        self.built = True
+
+    def call(self, x, training=False):
+        return ops.stack([net(x, training=training) for net in self.networks], axis=1)
+
+
+def cross_entropies(y, logits):
+    """Of K networks, (N, K), from labels (N,) and logits (N, K, 10)."""
+    return ops.sparse_categorical_crossentropy(
+        ops.repeat(y[:, None], logits.shape[1], axis=1), logits, from_logits=True
+    )
+
+
+def train(networks, description, rates=None):
+    """Train each network by itself, and return its training loss in each epoch."""
+    scale = np.array(rates or [RATE] * len(networks), "float32") / RATE  # as good as another rate
+    steps = len(x_train) // BATCH  # in an epoch
+    rate = keras.optimizers.schedules.CosineDecay(RATE, EPOCHS * steps)
+    model = SideBySide(list(networks.values()))
+    own = [keras.metrics.MeanMetricWrapper(lambda y, z, k=k: cross_entropies(y, z)[:, k], name=name)
+           for k, name in enumerate(networks)]  # fmt: skip
+    model.compile(keras.optimizers.SGD(rate, momentum=0.9), metrics=own,
+                  loss=lambda y, z: ops.sum(scale * cross_entropies(y, z), axis=1))  # fmt: skip
+    history = training.fit(model, x_train, y_train, EPOCHS, BATCH, description, every=steps)
+    return {name: history[name] for name in networks}
+
+
+def cross_entropy(network, x, y, training=False):
+    return ops.mean(cross_entropies(y, network(x, training=training)[:, None]))
+
+
+JOINS = {"plain": plain, "residual": residual}
+nets, curves = {}, {}
+for depth in (8, 20):
+    keras.utils.set_random_seed(SEED)
+    pair = {f"{name} {depth}": Network(depth, join) for name, join in JOINS.items()}
+    curves |= train(pair, f"{depth} layers")
+    nets |= pair
+
+# %%
+keras.utils.set_random_seed(SEED)
+pair = {f"{name} 56": Network(56, join) for name, join in JOINS.items()}
+at_start = {name: [v.numpy() for v in net.variables] for name, net in pair.items()}
+curves |= train(pair, "56 layers")
+nets |= pair
+
+# %%
+LETTERS = {"A": "plain 20", "B": "residual 56", "C": "plain 56", "D": "residual 20"}
+epochs = np.arange(1, EPOCHS + 1)
+fig, ax = plt.subplots(figsize=(9, 4.4))
+for i, (letter, name) in enumerate(LETTERS.items()):
+    ax.semilogy(epochs, curves[name], "o-", color=f"C{i}", label=letter)
+ax.set(xlabel="epoch", ylabel="training loss in nats", xticks=epochs)
+ax.legend()
+plotting.show("Training losses of four networks, A to D; C hardly falls, B and D end lowest.")
+
+# %% [markdown]
+# ### Exercise 4: which curve is which?
+#
+# The figure shows the *training* loss of four networks, trained alike on the same digits: 20 or 56 layers,
+# plain or residual. Which curve is which? The names are "plain 20", "plain 56", "residual 20" and
+# "residual 56". Two of the curves end alike: look at how they start.
+
+# %%
+prediction = {
+    "A": ...,
+    "B": ...,
+    "C": ...,
+    "D": ...,
+}
+
+exercises.q4.check(prediction)
+# exercises.q4.hint()  # and .solution()
+
+# %%
+fig, axes = plt.subplots(1, 2, figsize=(13, 4.4), sharey=True)
+for ax, kind in zip(axes, JOINS):
+    for i, depth in enumerate((8, 20, 56)):
+        ax.semilogy(epochs, curves[f"{kind} {depth}"], "o-", color=f"C{i}", label=f"{depth} layers")
+    ax.set(title=kind, xlabel="epoch", xticks=epochs)
+axes[0].set_ylabel("training loss in nats")
+axes[1].legend()
+plotting.show(
+    "Training losses. Plain networks: the deeper, the higher, and 56 layers hardly fall. Residual ones: all "
+    "fall to nearly nothing."
+)
+
+# %% tags=["rtol=0.3", "atol=0.03"]
+final = {name: float(cross_entropy(net, x_train, y_train)) for name, net in nets.items()}
+accuracy = {
+    name: (net(x_test).numpy().argmax(axis=1) == y_test).mean() for name, net in nets.items()
+}
+ratio = final["plain 56"] / final["residual 56"]
+claim("Training loss with 56 layers, plain over residual", ratio, above=3, digits=0)
+gap = {kind: final[f"{kind} 56"] - final[f"{kind} 20"] for kind in JOINS}
+claim("Degradation, 56 minus 20 layers, plain over residual", gap["plain"] / max(gap["residual"], 0.01),
+      above=5, digits=0)  # fmt: skip
+claim("Plain: training loss with 56 layers minus 20", gap["plain"], above=0.5, unit="nats")
+pd.DataFrame({"training loss": final, "test accuracy": accuracy}).round(2)
+
+# %% [markdown]
+# It is no overfitting: the deep plain network is bad on the pictures it is *trained* on. This is *degradation*. One
+# addition, without a parameter, removes it.
+#
+# Is the comparison fair? The learning rate might suit the residual network better. So the plain one may try two
+# others. (A loss that is multiplied by a number has the same effect as a rate that is.)
+
+# %%
+keras.utils.set_random_seed(SEED)
+retried = {f"plain 56, α = {rate}": Network(56, plain) for rate in (0.01, 0.1)}
+curves |= train(retried, "other rates", rates=[0.01, 0.1])
+
+# %% tags=["rtol=0.3", "atol=0.03"]
+final |= {name: float(cross_entropy(net, x_train, y_train)) for name, net in retried.items()}
+best = min(loss for name, loss in final.items() if name.startswith("plain 56"))
+claim(
+    "Training loss with 56 layers, best plain over residual",
+    best / final["residual 56"],
+    above=3,
+    digits=0,
+)
+print(*(f"{name}: {loss:.2f}" for name, loss in final.items() if "56" in name), sep="\n")
+
+# %% [markdown]
+# One seed is an anecdote, too: section 7 shows five.
+#
+# *Learned: more layers can make training worse; a shortcut around each block mends it.*
+#
+# ## 4. Is it vanishing gradients?
+#
+# Many slides, ours too, say that deep networks were hard to train because of *vanishing or exploding gradients*, and
+# that skip connections solved the problem. He et al. doubted it: with batch normalisation, they wrote, gradients
+# keep healthy norms. We look. After each block we take the gradient of the loss with respect to what comes out,
+# and its norm: how strongly does the loss feel this block? We compare the first block with the last, before
+# training and after.
+#
+# **Predict.** In the plain network of 56 layers, before training: is the gradient at the first block smaller than at
+# the last, equal, or larger?
+
+
+# %%
+def restore(network, values):
+    for variable, value in zip(network.variables, values):
+        variable.assign(value)
+
+
+def gradient_norms(network):
+    """Norms of the loss's gradient with respect to the output of the first convolution and each block."""
+    before = [v.numpy() for v in network.variables]  # training mode moves the averages
+    with tf.GradientTape() as tape:
+        out = network.outputs(ops.convert_to_tensor(x_train[:256]), training=True)
+        loss = ops.mean(cross_entropies(y_train[:256], network.logits(out[-1])[:, None]))
+    norms = np.array([np.linalg.norm(g) for g in tape.gradient(loss, out)])
+    restore(network, before)
+    return norms
+
+
+norms = {}
+for name, net in pair.items():
+    norms[name, "after training"] = gradient_norms(net)
+    after = [v.numpy() for v in net.variables]
+    restore(net, at_start[name])
+    norms[name, "before training"] = gradient_norms(net)
+    restore(net, after)
+
+fig, axes = plt.subplots(1, 2, figsize=(13, 4.4), sharey=True)
+for ax, when in zip(axes, ("before training", "after training")):
+    for i, name in enumerate(pair):
+        ax.semilogy(norms[name, when], color=f"C{i}", label=name)
+    ax.set(title=when, xlabel="block")
+axes[0].set_ylabel("norm of the gradient")
+axes[0].legend()
+plotting.show(
+    "Norms of the gradient over the blocks, logarithmic. Before training that of the plain network is "
+    "thousands of times larger at the first block than at the last; the residual one's changes far less."
+)
+
+# %%
+growth = {key: np.log10(n[0] / n[-1]) for key, n in norms.items()}
+steeper = growth["plain 56", "before training"]
+claim(
+    "Plain 56, before training: powers of ten from the last block to the first",
+    steeper,
+    above=2,
+    digits=1,
+)
+claim("... and more than in residual 56 by", steeper - growth["residual 56", "before training"],
+      above=1, unit="powers of ten", digits=1)  # fmt: skip
+print(*(f"{name}, {when}: {g:+.1f} powers of ten" for (name, when), g in growth.items()), sep="\n")
+
+# %% [markdown]
+# They do not vanish. On their way back through the plain network they *grow*, by a factor of thousands: the first
+# blocks feel every step enormously, while the last ones hardly move. With shortcuts a part of the gradient goes
+# straight through each addition, and the norms stay within tens. And after training, when the plain network is
+# still bad, its gradients have no such range any more. So "vanishing gradients" is not what is seen here.
+#
+# *Learned: look before you repeat an explanation. Here gradients explode backwards, in the plain network.*
+#
+# ## 5. What batch normalisation does
+#
+# Vanishing gradients were real, before batch normalisation came, in the same year 2015. We leave it out, and watch
+# signal and gradient in networks of 56 layers that are not trained yet.
+#
+# **Predict.** Without normalisation: what happens to the signal on its way through 27 plain blocks? And through 27
+# residual ones?
+
+# %%
+keras.utils.set_random_seed(SEED)
+bare = {
+    f"{name}, no normalisation": Network(56, join, normalise=False) for name, join in JOINS.items()
+}
+fresh = {f"{name}, normalised": Network(56, join) for name, join in JOINS.items()}
+fig, axes = plt.subplots(1, 2, figsize=(13, 4.4))
+signal, slope = {}, {}
+for i, (name, net) in enumerate((bare | fresh).items()):
+    signal[name] = np.array([np.std(out) for out in net.outputs(x_train[:256], training=True)])
+    slope[name] = gradient_norms(net)
+    for ax, values in zip(axes, (signal[name], slope[name])):
+        ax.semilogy(values, color=f"C{i}", label=name)
+axes[0].set(xlabel="block", ylabel="standard deviation of the signal")
+axes[1].set(xlabel="block", ylabel="norm of the gradient")
+axes[0].legend(fontsize=12)
+plotting.show(
+    "Signal and gradient over the blocks of four untrained networks. Without normalisation the plain one's "
+    "signal dies away and its gradient vanishes, the residual one's signal explodes; normalised, both stay."
+)
+
+# %%
+lost = "plain, no normalisation", "residual, no normalisation"
+claim("No normalisation, plain: powers of ten of the signal from first to last block",
+      np.log10(signal[lost[0]][-1] / signal[lost[0]][0]), below=-2, digits=1)  # fmt: skip
+claim("No normalisation, residual: powers of ten of the signal from first to last block",
+      np.log10(signal[lost[1]][-1] / signal[lost[1]][0]), above=1.5, digits=1)  # fmt: skip
+claim("No normalisation, plain: powers of ten of the gradient from last to first block",
+      np.log10(slope[lost[0]][0] / slope[lost[0]][-1]), below=-2, digits=1)  # fmt: skip
+stays = [np.log10(signal[name][1:].max() / signal[name][1:].min()) for name in fresh]
+claim(
+    "Normalised: powers of ten between largest and smallest signal", max(stays), below=1.5, digits=1
+)
+
+# %% [markdown]
+# Here are the vanishing gradients: in the plain network *without* normalisation. (Zeros beyond the edge of the picture
+# take away a little of the signal in each layer.) With shortcuts alone the signal grows from block to block, since
+# each adds something. Normalisation holds the signal; shortcuts let the gradient through. Depth needs both.
+#
+# ### Exercise 5: frozen, but still in training mode
+#
+# Somebody trains only a new head, but calls the network below it with `training=True`: each batch is still
+# normalised by its own mean and variance, so an image's answer depends on its neighbours. Write what should
+# happen instead: the normalisation of `x`, of shape `(..., filters)`, by the stored `mean` and `variance`.
+# They, `gamma` and `beta` have one number per filter; `epsilon` is small and positive, and stands where
+# Keras puts it: beside the variance.
+
+
+# %%
+def normalise(x, mean, variance, gamma, beta, epsilon): ...
+
+
+exercises.q5.check(normalise)
+# exercises.q5.hint()  # and .solution()
+
+# %% [markdown]
+# ## 6. The loss landscape
+#
+# "ResNets work because they smooth the parameter space", say the slides, with the pictures of Li et al. (2018). How does
+# one draw a surface over 200,000 weights? Take the trained weights $w$ and two random directions $d_1, d_2$,
+# and draw the loss at $w + a\,d_1 + b\,d_2$.
+#
+# There is a trap. With normalisation a kernel may be ten times larger and the network computes the same. A step of
+# fixed length is then a small change for one network and a large one for another, and pictures of the two cannot be
+# compared. So directions are *filter-normalised*: each filter of $d$ gets the norm of the same filter of $w$.
+# What is no filter (γ, β and the bias) stays as it is. And batch normalisation uses the batch's own statistics
+# everywhere, for both networks.
+
+
+# %%
+def direction(network):
+    """A random direction, each filter as long as the network's own."""
+    parts = []
+    for variable in network.trainable_variables:
+        w, axes = variable.numpy(), (-4, -3, -2) if variable.ndim > 3 else -2
+        d = rng.normal(size=w.shape) if variable.name == "kernel" else np.zeros_like(w)
+        length = np.sqrt((d**2).sum(axis=axes, keepdims=True)) if d.any() else 1.0
+        parts.append(d / length * np.sqrt((w**2).sum(axis=axes, keepdims=True)) if d.any() else d)
+    return parts
+
+
+def landscape(network, first, second, reach=1.0):
+    """Loss on a square grid around the trained weights, GRID x GRID."""
+    trained, weights = [v.numpy() for v in network.variables], network.trainable_variables
+    centre = [v.numpy() for v in weights]
+
+    @tf.function
+    def loss():
+        return cross_entropy(network, x_train[:256], y_train[:256], training=True)
+
+    surface, steps = np.empty((GRID, GRID)), np.linspace(-reach, reach, GRID)
+    for i, j in np.ndindex(GRID, GRID):
+        for variable, w, d, e in zip(weights, centre, first, second):
+            variable.assign(w + steps[i] * d + steps[j] * e)
+        surface[i, j] = loss()
+    restore(network, trained)
+    return surface
+
+
+# %% [markdown]
+# How rough is a surface? "Smooth" needs a number. Walk along a line of the grid, up and down, and add up all changes
+# of height. A curve that falls to one lowest point and rises again changes by exactly its two flanks. A crumpled one
+# changes by more. Our *roughness* is the ratio, averaged over all lines. A bowl has 1.
+
+
+# %%
+def roughness(surface):
+    ratios = []
+    for line in (*surface, *surface.T):
+        flanks = line[0] + line[-1] - 2 * line.min()
+        ratios.append(abs(np.diff(line)).sum() / flanks)
+    return np.mean(ratios)
+
+
+steps = np.linspace(-1, 1, GRID)
+claim(
+    "Roughness of a bowl", roughness(3 * steps[:, None] ** 2 + steps**2), above=0.999, below=1.001
+)
+
+# %%
+surfaces = {name: landscape(net, direction(net), direction(net)) for name, net in pair.items()}
+
+# %% [markdown]
+# **Predict.** Which of the two is the smoother one?
+
+# %% tags=["cover"]
+fig = plt.figure(figsize=(14, 8.4))
+for k, (name, surface) in enumerate(surfaces.items()):
+    ax = fig.add_subplot(2, 2, k + 1, projection="3d")
+    ax.plot_surface(*np.meshgrid(steps, steps), surface, cmap="viridis", rcount=GRID, ccount=GRID)
+    ax.set(title=name, xlabel="a", ylabel="b", zlabel="loss in nats")
+    ax = fig.add_subplot(2, 2, k + 3)
+    levels = ax.contour(steps, steps, surface, 14, cmap="viridis")
+    ax.clabel(levels, fontsize=10)
+    ax.plot(0, 0, "X", color="C3", ms=12, markeredgecolor="white")
+    ax.set(xlabel="a", ylabel="b", aspect="equal", title=f"roughness {roughness(surface):.1f}")
+plotting.show(
+    "Above the loss as a surface, below as contours, plain and residual. The plain one is a low, crumpled "
+    "plateau; the residual one a smooth deep bowl around the trained weights."
+)
+
+# %% tags=["rtol=0.2"]
+rough = {name: roughness(surface) for name, surface in surfaces.items()}
+excess = rough["plain 56"] - rough["residual 56"]
+claim("Roughness of the landscape, plain 56 minus residual 56", excess, above=0.1)
+claim("Roughness of the landscape, residual 56", rough["residual 56"], above=0.999, below=1.1)
+
+# %% [markdown]
+# The residual network lies at the bottom of a smooth bowl. The plain one lies on a plateau that is low in relief, near
+# the loss of guessing, and crumpled. Mind what is compared: the plain network was never trained well, so its
+# picture shows where it got stuck, not a minimum. And two directions of 200,000 are a keyhole.
+#
+# *Learned: a landscape without normalised directions shows the lengths of weights; with them it can be compared.*
+#
+# ## 7. Five seeds, and an explorer
+#
+# The record of this run, for the table below: curves and landscapes of all six networks.
+
+# %%
+for name, net in nets.items():
+    if name not in surfaces:
+        surfaces[name] = landscape(net, direction(net), direction(net))
+record = {
+    "curves": {name: np.round(curve, 4).tolist() for name, curve in curves.items()},
+    "final": {name: round(loss, 5) for name, loss in final.items()},
+    "surfaces": {name: np.round(surface, 2).tolist() for name, surface in surfaces.items()},
+    "roughness": {name: round(roughness(surface), 3) for name, surface in surfaces.items()},
+}
+
+# %% [markdown]
+# Five seeds were stored by `python tools/table.py resnet` (or `make table LESSON=resnet`), which runs this lesson with
+# each of them. Below are the median, the lowest and the highest of them.
+
+# %%
+stored = json.loads(Path("tables/resnet.json").read_text())["records"]
+for what in ("final", "roughness"):
+    table = pd.DataFrame([seed[what] for seed in stored]).agg(["median", "min", "max"]).T.round(2)
+    print(f"{what}:\n{table}\n")
+
+# %%
+ratios = [seed["final"]["plain 56"] / seed["final"]["residual 56"] for seed in stored]
+claim(
+    "Five stored seeds: training loss with 56 layers, plain over residual, lowest",
+    min(ratios),
+    above=3,
+    digits=0,
+)
+rougher = [seed["roughness"]["plain 56"] - seed["roughness"]["residual 56"] for seed in stored]
+claim("Five stored seeds: roughness, plain 56 minus residual 56, lowest", min(rougher), above=0.1)
+
+# %% [markdown]
+# **Try it.** Choose a depth and whether there are skips: the training curves of all stored seeds, and the landscape of
+# the first. At which depth does the plain landscape break?
+
+
+# %% tags=["nbval-ignore-output"]
+def view(kind, depth):
+    fig, axes = plt.subplots(1, 2, figsize=(11, 4.6))
+    for seed in stored:
+        axes[0].semilogy(epochs, seed["curves"][f"{kind} {depth}"], "o-", color="C0", alpha=0.6)
+    axes[0].set(xlabel="epoch", ylabel="training loss in nats", ylim=(0.003, 4), xticks=epochs)
+    surface = np.array(stored[0]["surfaces"][f"{kind} {depth}"])
+    axes[1].clabel(axes[1].contour(steps, steps, surface, 14, cmap="viridis"), fontsize=10)
+    axes[1].set(aspect="equal", title=f"roughness {roughness(surface):.1f}", xlabel="a", ylabel="b")
+    plt.close(fig)
+    return fig
+
+
+SKIPS = {"plain": "without skips", "residual": "with skips"}
+figures = {
+    (f"{depth} layers", skips): view(kind, depth)
+    for depth in (8, 20, 56)
+    for kind, skips in SKIPS.items()
+}
+widgets.gallery(figures)
+
+# %% [markdown]
+# *Learned: what one run shows, five confirm.*
+#
+# ## 8. Further: dense connections
+#
+# Why add, and not keep everything? In a *dense block* (Huang et al. 2017, on the slides beside the ResNets) each layer
+# gets what *all* layers before it have made, side by side as channels, and contributes a few channels of its own.
+# Nothing is ever overwritten. The price: the channels grow with the depth.
+
+
+# %%
+def dense_network(blocks=3, depth=4, growth=8):
+    x = inputs = keras.Input((8, 8, 1))
+    for block in range(blocks):
+        for _ in range(depth):
+            new = ops.relu(norm()(conv(growth)(x)))
+            x = layers.Concatenate()([x, new])
+        x = layers.AveragePooling2D(2)(x) if block < blocks - 1 else x
+    return keras.Model(inputs, layers.Dense(10)(layers.GlobalAveragePooling2D()(x)))
+
+
+keras.utils.set_random_seed(SEED)
+dense = {"dense 14": dense_network()}
+curves |= train(dense, "dense connections")
+surfaces |= {name: landscape(net, direction(net), direction(net)) for name, net in dense.items()}
+claim(
+    "Dense: training loss",
+    float(cross_entropy(dense["dense 14"], x_train, y_train)),
+    below=0.3,
+    unit="nats",
+)
+claim("Dense: roughness of its landscape", roughness(surfaces["dense 14"]), below=1.1)
+
+# %%
+fig, ax = plt.subplots(figsize=(5.5, 4.6))
+ax.clabel(ax.contour(steps, steps, surfaces["dense 14"], 14, cmap="viridis"), fontsize=10)
+ax.set(
+    aspect="equal",
+    title=f"dense: roughness {roughness(surfaces['dense 14']):.1f}",
+    xlabel="a",
+    ylabel="b",
+)
+plotting.show("Contours of the loss of a small network with dense connections: a smooth bowl.")
+
+# %% [markdown]
+# *Learned: what helps is a short way to every layer; adding is the cheapest one.*
+#
+# ## Summary
+#
+# Every sentence below was computed above.
+
+# %%
+claim
+
+# %% [markdown]
+# **What holds**: more layers can be worse in training; one addition mends it. **What it is not**: overfitting, or,
+# with batch normalisation, vanishing gradients. **What to remember**: normalise, add, and keep the way of $x$ free.
+#
+# ### Further reading
+#
+# * K. He, X. Zhang, S. Ren, J. Sun: *Deep Residual Learning for Image Recognition*, arXiv:1512.03385 (2015).
+# * K. He, X. Zhang, S. Ren, J. Sun: *Identity Mappings in Deep Residual Networks*, ECCV 2016. Pre-activation.
+# * H. Li, Z. Xu, G. Taylor, C. Studer, T. Goldstein: *Visualizing the Loss Landscape of Neural Nets*, NeurIPS 2018.
+# * G. Yang et al.: *A Mean Field Theory of Batch Normalization*, ICLR 2019. Why gradients explode at the start.
+#
+# ## Further: ResNet-20 on CIFAR-10, in full
+#
+# Photographs of 32 × 32 pixels in ten classes, with the recipe of the paper: option-A shortcuts, pictures that are
+# shifted and mirrored at random, a rate that falls twice, 64,000 steps. The numbers of He et al. (Table 6): an error
+# of 8.75 % with 20 layers, 6.97 % with 56. They were *not* measured here: on two processor cores the run takes the
+# better part of a day, on a GPU about an hour. A stopped run goes on where it was. Several GPUs of one machine share
+# each batch with `devices=2`. As a command, on a server:
+#
+# ```
+# python -m course_utils.resnet --depth 20 --folder runs/resnet20
+# ```
+#
+# The cell below needs the data set and is stored without output. Without a GPU it takes only a few steps.
+
+# %% tags=["needs-download", "data=cifar10", "nbval-ignore-output"]
+cifar = data.load_cifar10()
+run = resnet.train(
+    (cifar.x[:50_000], cifar.y[:50_000]),
+    (cifar.x[50_000:], cifar.y[50_000:]),
+    folder="runs/resnet20",
+    depth=20,
+    steps=course_utils.budget(cpu=20, gpu=64_000),
+)
+print(run)

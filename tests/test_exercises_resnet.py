@@ -17,8 +17,8 @@ from course_utils.resnet import network
 
 EXERCISES = {f"q{n}": exercise for n, exercise in enumerate((q1, q2, q3, q4, q5), start=1)}
 SENTENCES = {
-    "q1": {**resnet._MISFITS_SAID, **resnet._SHORTCUTS_SAID},
-    "q2": resnet._JOINS_SAID,
+    "q2": {**resnet._MISFITS_SAID, **resnet._SHORTCUTS_SAID},
+    "q1": resnet._JOINS_SAID,
     "q3": resnet._COUNTERS_SAID,
     "q4": {name: sentence for name, (_, sentence) in resnet._MISREAD.items()},
     "q5": resnet._NORMALISED_SAID,
@@ -86,10 +86,10 @@ def by_keras(x, mean, variance, gamma, beta, epsilon):
 
 
 RIGHT = {
-    "q1 TensorFlow": (q1, by_tensorflow),
-    "q1 into zeros": (q1, into_zeros),
-    "q2 in place": (q2, in_place),
-    "q2 Keras": (q2, lambda x, h: keras.ops.relu(x + h)),
+    "q2 TensorFlow": (q2, by_tensorflow),
+    "q2 into zeros": (q2, into_zeros),
+    "q1 in place": (q1, in_place),
+    "q1 Keras": (q1, lambda x, h: keras.ops.relu(x + h)),
     "q3 stage by stage": (q3, stage_by_stage),
     "q4 spelled otherwise": (q4, {k: f" {v.upper()}" for k, v in reversed(q4.answer.items())}),
     "q5 Keras": (q5, by_keras),
@@ -114,29 +114,29 @@ def one_more(*network):
 
 
 WRONG = {
-    "q1 always doubled": (q1, lambda x, filters: q1.answer(x, 2 * x.shape[-1]), "shape"),
-    "q1 no channel to add": (
-        q1,
-        right_for(lambda x, f: f > x.shape[-1], q1.answer, lambda x, f: 0 * x[:, ::2, ::2]),
+    "q2 always doubled": (q2, lambda x, filters: q2.answer(x, 2 * x.shape[-1]), "shape"),
+    "q2 no channel to add": (
+        q2,
+        right_for(lambda x, f: f > x.shape[-1], q2.answer, lambda x, f: 0 * x[:, ::2, ::2]),
         "There is a 0 where",
     ),
-    "q1 never below 0": (q1, lambda x, f: np.maximum(q1.answer(x, f), 0), "There is a 0 where"),
-    "q1 edge": (
-        q1,
+    "q2 never below 0": (q2, lambda x, f: np.maximum(q2.answer(x, f), 0), "There is a 0 where"),
+    "q2 edge": (
+        q2,
         lambda x, f: np.pad(x[:, ::2, ::2], [(0, 0)] * 3 + [(0, f - x.shape[-1])], mode="edge"),
         "where 0 is right",
     ),
-    "q2 no integers": (
-        q2,
-        right_for(lambda x, h: x.dtype.kind == "f", q2.answer, lambda x, h: x),
+    "q1 no integers": (
+        q1,
+        right_for(lambda x, h: x.dtype.kind == "f", q1.answer, lambda x, h: x),
         "For x = 3 and h = -1 you get 3; 2 is right",
     ),
-    "q2 only where x > 0": (
-        q2,
-        lambda x, h: np.where(x > 0, q2.answer(x, h), 0),
+    "q1 only where x > 0": (
+        q1,
+        lambda x, h: np.where(x > 0, q1.answer(x, h), 0),
         "you get 0",
     ),
-    "q2 one number": (q2, lambda x, h: np.maximum(x + h, 0).sum(), "shape"),
+    "q1 one number": (q1, lambda x, h: np.maximum(x + h, 0).sum(), "shape"),
     "q3 one too many": (q3, one_more, "For depth 20", "off by +1."),
     "q3 one of half a million": (
         q3,
@@ -203,12 +203,12 @@ def test_the_hints_say_that_the_deeper_residual_network_starts_higher():
 def test_the_shortcut_fits_the_branch_and_needs_no_weights():
     x = np.ones((2, 8, 8, 16), "float32")
     h = keras.layers.Conv2D(32, 3, strides=2, padding="same")(x)
-    assert q1.answer(x, 32).shape == h.shape
+    assert q2.answer(x, 32).shape == h.shape
     assert network(8).count_params() == network(8, residual=False).count_params()
 
 
 def test_only_the_repaired_join_can_lower_what_passes():
-    written, repaired = q2.misconceptions["as written"], q2.answer
+    written, repaired = q1.misconceptions["as written"], q1.answer
     x = start = np.abs(np.random.default_rng(0).normal(size=(100,)))
     for h in np.random.default_rng(1).normal(size=(20, 100)):
         assert (written(x, h) >= x).all() and (repaired(x, h) < x).any()

@@ -6,7 +6,72 @@ import numpy as np
 
 from course_utils.exercises import Exercise, Wrong, as_code, compare, filled, numbers
 
-# --- 1: a shortcut whose shapes do not fit ------------------------------------------------------
+# --- 1: the wrong side of the addition ----------------------------------------------------------
+
+
+def _relu(x):
+    return np.maximum(x, 0)
+
+
+def _join(x, h):
+    return _relu(x + h)
+
+
+_JOINS = {
+    "as written": lambda x, h: x + _relu(h),
+    "twice": lambda x, h: _relu(x + _relu(h)),
+    "none": lambda x, h: x + h,
+    "on the shortcut": lambda x, h: _relu(x) + h,
+    "on the shortcut too": lambda x, h: _relu(_relu(x) + h),
+    "plain": lambda x, h: _relu(h),
+    "something else": lambda x, h: _relu(x + 2 * h),
+}
+_JOINS_SAID = {
+    "as written": "That is still as it was written: relu(h) is never negative, so a block can "
+    "only add to x, and what passes grows from block to block.",
+    "twice": "There is a ReLU after the addition now, but the one on h still stands: such a "
+    "branch can add to x, and never take anything away.",
+    "none": "The sum is right, but the ReLU is lost. The original block has one, after the "
+    "addition. (The later, pre-activated block has its ReLUs inside the branch.)",
+    "on the shortcut": "That ReLU is on the shortcut. It belongs behind the sum.",
+    "on the shortcut too": "The ReLU behind the sum is right. But the one on the shortcut is too "
+    "much: the shortcut carries x as it is.",
+    "plain": "That is the plain network: the shortcut is gone, and x with it.",
+}
+
+
+def _judge_join(answer):
+    x, h = np.random.default_rng(2).normal(size=(2, 2, 4, 4, 3))
+    compare(
+        answer,
+        _join,
+        [(x, h), (np.abs(x), h), (np.array([3, 0, 2]), np.array([-1, -1, 4]))],
+        "For x = {:.4g} and h = {:.4g} you get {given:.4g}; {expected:.4g} is right.",
+        _JOINS,
+        _JOINS_SAID,
+    )
+    return (
+        "Now the branch can take away as well as add. And where h = 0, x passes unchanged: it "
+        "comes out of a ReLU itself and is not negative."
+    )
+
+
+q1 = Exercise(
+    judge=_judge_join,
+    hints=[
+        "Which signs can `relu(h)` have? Is `x + relu(h)` ever below `x`?",
+        "Add first. Then comes the activation.",
+    ],
+    explanation="The original block is $\\mathrm{relu}(x + F(x))$: first the sum, then the "
+    "activation.\n\n"
+    "```python\ndef join(x, h):\n    return np.maximum(x + h, 0)\n```\n\n"
+    "With $x + \\mathrm{relu}(h)$ a block can never lower anything in $x$.",
+    answer=_join,
+    misconceptions=_JOINS,
+)
+
+
+# --- 2: a shortcut whose shapes do not fit ------------------------------------------------------
 
 
 def _widened(x, filters):
@@ -79,7 +144,7 @@ def _judge_shortcut(answer):
     )
 
 
-q1 = Exercise(
+q2 = Exercise(
     judge=_judge_shortcut,
     hints=[
         "A slice with a step, `start:stop:step`, skips rows and columns. Which axes are they?",
@@ -95,71 +160,6 @@ q1 = Exercise(
         **_SHORTCUTS,
         "something else": lambda x, filters: 2 * _shortcut(x, filters),
     },
-)
-
-
-# --- 2: the wrong side of the addition ----------------------------------------------------------
-
-
-def _relu(x):
-    return np.maximum(x, 0)
-
-
-def _join(x, h):
-    return _relu(x + h)
-
-
-_JOINS = {
-    "as written": lambda x, h: x + _relu(h),
-    "twice": lambda x, h: _relu(x + _relu(h)),
-    "none": lambda x, h: x + h,
-    "on the shortcut": lambda x, h: _relu(x) + h,
-    "on the shortcut too": lambda x, h: _relu(_relu(x) + h),
-    "plain": lambda x, h: _relu(h),
-    "something else": lambda x, h: _relu(x + 2 * h),
-}
-_JOINS_SAID = {
-    "as written": "That is still as it was written: relu(h) is never negative, so a block can "
-    "only add to x, and what passes grows from block to block.",
-    "twice": "There is a ReLU after the addition now, but the one on h still stands: such a "
-    "branch can add to x, and never take anything away.",
-    "none": "The sum is right, but the ReLU is lost. The original block has one, after the "
-    "addition. (The later, pre-activated block has its ReLUs inside the branch.)",
-    "on the shortcut": "That ReLU is on the shortcut. It belongs behind the sum.",
-    "on the shortcut too": "The ReLU behind the sum is right. But the one on the shortcut is too "
-    "much: the shortcut carries x as it is.",
-    "plain": "That is the plain network: the shortcut is gone, and x with it.",
-}
-
-
-def _judge_join(answer):
-    x, h = np.random.default_rng(2).normal(size=(2, 2, 4, 4, 3))
-    compare(
-        answer,
-        _join,
-        [(x, h), (np.abs(x), h), (np.array([3, 0, 2]), np.array([-1, -1, 4]))],
-        "For x = {:.4g} and h = {:.4g} you get {given:.4g}; {expected:.4g} is right.",
-        _JOINS,
-        _JOINS_SAID,
-    )
-    return (
-        "Now the branch can take away as well as add. And where h = 0, x passes unchanged: it "
-        "comes out of a ReLU itself and is not negative."
-    )
-
-
-q2 = Exercise(
-    judge=_judge_join,
-    hints=[
-        "Which signs can `relu(h)` have? Is `x + relu(h)` ever below `x`?",
-        "Add first. Then comes the activation.",
-    ],
-    explanation="The original block is $\\mathrm{relu}(x + F(x))$: first the sum, then the "
-    "activation.\n\n"
-    "```python\ndef join(x, h):\n    return np.maximum(x + h, 0)\n```\n\n"
-    "With $x + \\mathrm{relu}(h)$ a block can never lower anything in $x$.",
-    answer=_join,
-    misconceptions=_JOINS,
 )
 
 
@@ -249,13 +249,13 @@ q3 = Exercise(
 
 # --- 4: which curve is which --------------------------------------------------------------------
 
-_CURVES = {"A": "plain 20", "B": "residual 56", "C": "plain 56", "D": "residual 20"}
+CURVES = {"A": "plain 20", "B": "residual 56", "C": "plain 56", "D": "residual 20"}
 
 
 def _curves(short):
     """Return the answer that is written shortly, in the order of the letters: p20, r56, ..."""
     words = short.replace("p", "plain ").replace("r", "residual ").split(", ")
-    return dict(zip(_CURVES, words, strict=True))
+    return dict(zip(CURVES, words, strict=True))
 
 
 _MISREAD = {  # an answer, and what is wrong with it
@@ -293,8 +293,8 @@ _MISREAD = {  # an answer, and what is wrong with it
 
 
 def _judge_curves(answer):
-    given = [" ".join(str(name).lower().split()) for name in filled(answer, _CURVES)]
-    if sorted(given) != sorted(_CURVES.values()):
+    given = [" ".join(str(name).lower().split()) for name in filled(answer, CURVES)]
+    if sorted(given) != sorted(CURVES.values()):
         raise Wrong(
             'Give each of the four names once: "plain 20", "plain 56", "residual 20" and '
             '"residual 56".'
@@ -303,7 +303,7 @@ def _judge_curves(answer):
         names = list(_curves(short).values())  # where A and C are another pair, B and D are open
         if given == names or {*given[::2]} == {*names[::2]} != {"plain 20", "plain 56"}:
             raise Wrong(sentence)
-    if given != list(_CURVES.values()):
+    if given != list(CURVES.values()):
         raise Wrong(
             "A and C end higher than B and D. Begin with what these two have in common: it is not "
             "the depth."
@@ -323,12 +323,12 @@ q4 = Exercise(
     ],
     explanation="Without shortcuts the deeper network trains *worse* (C above A). With them both "
     "end low (B and D); the deeper one starts higher and falls later (B).\n\n"
-    + as_code("prediction", _CURVES),
-    answer=_CURVES,
+    + as_code("prediction", CURVES),
+    answer=CURVES,
     misconceptions={
         **{name: _curves(short) for name, (short, _) in _MISREAD.items()},
         "something else": _curves("p20, r20, r56, p56"),
-        "no name": {**_CURVES, "A": 0.1},
+        "no name": {**CURVES, "A": 0.1},
     },
 )
 

@@ -8,7 +8,7 @@
 # line of code changed that, `x + F(x)`, and networks of hundreds of layers became common. You will watch depth
 # fail, mend it with that line, and test three explanations that are often given.
 #
-# ![Two loss landscapes as surfaces: without skip connections a crumpled plain, with them a smooth
+# ![Two loss landscapes as surfaces: without skip connections crumpled, with them a smooth
 # valley.](figures/resnet.png)
 #
 # | | |
@@ -59,12 +59,28 @@ x_train, x_test, y_train, y_test = train_test_split(
 # ## 1. One line of code
 #
 # A *block* is two convolutions of 3 × 3 pixels, each followed by batch normalisation, with a ReLU between them.
-# Call it $F$. A *plain* network passes on $\mathrm{relu}(F(x))$. A *residual* one adds the input first:
+# (*Batch normalisation* subtracts from each channel its mean over the batch and divides by its standard deviation,
+# then multiplies by a learned γ and adds a learned β. Moving averages of mean and variance are kept, for use
+# after training.) Call all this $F$. A *plain* network passes on $\mathrm{relu}(F(x))$. A *residual* one adds the
+# input first:
 #
 # $$\mathrm{relu}\big(x + F(x)\big)$$
 #
 # The block now learns only what is to be *changed* about $x$, the residual. To leave $x$ alone, it need only
-# learn $F = 0$. The way around $F$ is the *skip connection* or *shortcut*.
+# learn $F = 0$. The way around $F$ is the *skip connection* or *shortcut*. We write $h$ for $F(x)$.
+#
+# ### Exercise 1: the wrong side of the addition
+#
+# Somebody ended the residual block with `x + relu(h)`. What can such a block never do to `x`? Repair it:
+# write `join(x, h)` as in the original block, for two NumPy arrays of one shape.
+
+
+# %%
+def join(x, h): ...  # was: x + np.maximum(h, 0)
+
+
+exercises.q1.check(join)
+# exercises.q1.hint()  # and .solution()
 
 
 # %%
@@ -91,25 +107,22 @@ def residual(x, h):
 
 
 # %% [markdown]
-# ### Exercise 1: a shortcut whose shapes do not fit
+# A *stage* is a row of blocks of one shape. Where a new one begins, $F$ halves the picture (`stride=2`) and doubles
+# the channels. Then $x$ and $F(x)$ have different shapes. He et al. try two shortcuts. *Option A* takes every second pixel and fills the new
+# channels with zeros: no parameters. *Option B* is a *projection*, a 1 × 1 convolution: it has some.
 #
-# Where a stage begins, the branch halves the image and has more channels, so `x` and `h` cannot be added.
-# The paper's option A mends that without a weight: of `x`, of shape `(N, H, W, C)`, keep every second row
-# and column (0, 2, 4, ...), and behind the old channels put channels of zeros until there are `filters`
-# of them. Write it in NumPy; `H` and `W` are even.
+# ### Exercise 2: a shortcut whose shapes do not fit
+#
+# Write option A in NumPy: of `x`, of shape `(N, H, W, C)`, keep every second row and column (0, 2, 4, ...), and
+# behind the old channels put channels of zeros until there are `filters` of them. `H` and `W` are even.
 
 
 # %%
 def shortcut(x, filters): ...
 
 
-exercises.q1.check(shortcut)
-# exercises.q1.hint()  # and .solution()
-
-# %% [markdown]
-# Where a stage begins, $F$ halves the picture (`stride=2`) and doubles the channels. Then $x$ and $F(x)$ have
-# different shapes. He et al. try two shortcuts. *Option A* takes every second pixel and fills the new
-# channels with zeros: no parameters. *Option B* is a *projection*, a 1 × 1 convolution: it has some.
+exercises.q2.check(shortcut)
+# exercises.q2.hint()  # and .solution()
 
 
 # %%
@@ -138,10 +151,8 @@ print("option B", projection(wide).shape, "with", projection.count_params(), "pa
 
 # %%
 def pre_activation(x, last):
-    for normalisation in (norm(), last):
-        h = normalisation(x if normalisation is not last else h)
-        h = conv(16)(ops.relu(h))
-    return x + h
+    h = conv(16)(ops.relu(norm()(x)))
+    return x + conv(16)(ops.relu(last(h)))
 
 
 any_x = rng.normal(size=(32, 8, 8, 16)).astype("float32")
@@ -154,29 +165,17 @@ after = residual(any_x, 0.0)
 print(f"original block, F(x) = 0: share of numbers changed {np.mean(after != any_x):.2f}")
 
 # %% [markdown]
-# The original one ends in a ReLU, which cuts what is negative. But what enters a block has just come out of a ReLU.
+# The original one ends in a ReLU, which cuts what is negative. But what enters a block has just come out of a ReLU:
+# so with $F(x) = 0$ it passes unchanged, and inside the network that block, too, is the identity.
 #
 # *Learned: with a shortcut, doing nothing is easy: F = 0. A plain block would have to learn the identity.*
-#
-# ### Exercise 2: the wrong side of the addition
-#
-# Somebody ended the residual block with `x + relu(h)`. What can such a block never do to `x`? Repair it:
-# write `join` as in the original block. `x` is the block's input and `h` the branch's output, two NumPy
-# arrays of one shape.
-
-
-# %%
-def join(x, h): ...  # was: x + np.maximum(h, 0)
-
-
-exercises.q2.check(join)
-# exercises.q2.hint()  # and .solution()
 
 # %% [markdown]
 # ## 2. The network, and its parameters
 #
 # The networks of He et al. for small pictures have $6n + 2$ layers: a first convolution, three stages of $n$
-# blocks with two convolutions each, and a dense layer. Each stage halves the picture and doubles the filters.
+# blocks with two convolutions each, and a dense layer. The second and the third begin by halving the picture and
+# doubling the filters.
 # Ours have 8, 16 and 32 filters.
 #
 # TensorFlow takes long to write down 56 layers, one by one. Blocks of one shape are alike, so
@@ -235,7 +234,7 @@ exercises.q3.check(count)
 # exercises.q3.hint()  # and .solution()
 
 # %% [markdown]
-# **Predict.** How many parameters does a shortcut of option A add?
+# **Predict.** 56 layers are 2.8 times 20. Are there more or fewer than 2.8 times as many parameters?
 
 
 # %%
@@ -250,25 +249,28 @@ rows = []
 for depth in (8, 20, 56):
     found = [sum(int(np.prod(w.shape)) for w in Network(depth, join).trainable_variables)
              for join in (plain, residual)]  # fmt: skip
-    rows.append((depth, count(depth), *found))
-table = pd.DataFrame(rows, columns=["layers", "formula", "plain", "residual"]).set_index("layers")
-claim("Parameters: largest difference between formula and networks",
-      np.abs(table.sub(table["formula"], axis=0)).to_numpy().max(), below=0.5, digits=0)  # fmt: skip
+    rows.append((f"digits, {depth}", count(depth), *found))
 for depth, paper in ((20, 0.27), (32, 0.46), (56, 0.85)):
-    millions = resnet.network(depth).count_params(), count(depth, (16, 32, 64), 3)
+    found = sum(int(np.prod(w.shape)) for w in resnet.network(depth).trainable_variables)
+    rows.append((f"CIFAR-10, {depth}", count(depth, (16, 32, 64), 3), np.nan, found))
     claim(f"ResNet-{depth} on CIFAR-10: millions of parameters, minus the paper's",
-          millions[1] / 1e6 - paper, above=-0.006, below=0.006, digits=3)  # fmt: skip
+          found / 1e6 - paper, above=-0.006, below=0.006, digits=3)  # fmt: skip
+columns = ["layers", "formula", "plain", "residual"]
+table = pd.DataFrame(rows, columns=columns).set_index("layers")
+claim("Parameters: largest difference between formula and networks",
+      table.sub(table["formula"], axis=0).abs().max().max(), below=1, digits=0)  # fmt: skip
 table
 
 # %% [markdown]
-# The shortcut is free. So plain and residual networks of one depth are compared at equal size and nearly equal work.
+# More: the block that opens a stage has fewer parameters than those after it, and only these are added. The shortcut
+# is free. So plain and residual networks of one depth are compared at equal size and nearly equal work.
 #
 # %% [markdown]
 # ## 3. Depth fails
 #
 # All networks of one depth are trained side by side, on the same batches: their losses are added, but they share no
-# weight, so that each goes its own way. He et al.'s optimiser is gradient descent with momentum, the learning
-# rate falls along half a cosine.
+# weight, so that each goes its own way. The optimiser is that of He et al., gradient descent with momentum;
+# unlike theirs, the learning rate α falls along half a cosine, and the training is short: about a hundred steps.
 #
 # **Predict.** After equal training: which of 8, 20, 56 layers has the lowest *training* loss, plain and residual?
 
@@ -325,10 +327,9 @@ curves |= train(pair, "56 layers")
 nets |= pair
 
 # %%
-LETTERS = {"A": "plain 20", "B": "residual 56", "C": "plain 56", "D": "residual 20"}
 epochs = np.arange(1, EPOCHS + 1)
 fig, ax = plt.subplots(figsize=(9, 4.4))
-for i, (letter, name) in enumerate(LETTERS.items()):
+for i, (letter, name) in enumerate(exercises.CURVES.items()):
     ax.semilogy(epochs, curves[name], "o-", color=f"C{i}", label=letter)
 ax.set(xlabel="epoch", ylabel="training loss in nats", xticks=epochs)
 ax.legend()
@@ -365,40 +366,45 @@ plotting.show(
     "fall to nearly nothing."
 )
 
-# %% tags=["rtol=0.3", "atol=0.03"]
+# %% tags=["atol=0.3"]
 final = {name: float(cross_entropy(net, x_train, y_train)) for name, net in nets.items()}
 accuracy = {
     name: (net(x_test).numpy().argmax(axis=1) == y_test).mean() for name, net in nets.items()
 }
-ratio = final["plain 56"] / final["residual 56"]
-claim("Training loss with 56 layers, plain over residual", ratio, above=3, digits=0)
-gap = {kind: final[f"{kind} 56"] - final[f"{kind} 20"] for kind in JOINS}
-claim("Degradation, 56 minus 20 layers, plain over residual", gap["plain"] / max(gap["residual"], 0.01),
-      above=5, digits=0)  # fmt: skip
-claim("Plain: training loss with 56 layers minus 20", gap["plain"], above=0.5, unit="nats")
 pd.DataFrame({"training loss": final, "test accuracy": accuracy}).round(2)
 
+# %% tags=["atol=0.6"]
+ratio = final["plain 56"] / final["residual 56"]
+claim("Training loss with 56 layers, plain over residual, in powers of ten", np.log10(ratio),
+      above=1, digits=1)  # fmt: skip
+gap = {kind: final[f"{kind} 56"] - final[f"{kind} 20"] for kind in JOINS}
+claim("Degradation, 56 minus 20 layers (at least 0.01), plain over residual, in powers of ten",
+      np.log10(gap["plain"] / max(gap["residual"], 0.01)), above=0.7, digits=1)  # fmt: skip
+claim(
+    "Plain: training loss with 56 layers minus 20", gap["plain"], above=0.5, unit="nats", digits=1
+)
+
 # %% [markdown]
-# It is no overfitting: the deep plain network is bad on the pictures it is *trained* on. This is *degradation*. One
-# addition, without a parameter, removes it.
+# Plain: 8 layers are best, 56 worst by far. Residual: 20 are best, 56 close behind. This is not overfitting: the deep
+# plain network is bad on the pictures it is *trained* on. It is *degradation*, here in an extreme form. (He et al.
+# took 64,000 steps; their plain networks of 56 layers did learn, only worse than those of 20.) One addition, without
+# a parameter, all but removes it.
 #
 # Is the comparison fair? The learning rate might suit the residual network better. So the plain one may try two
 # others. (A loss that is multiplied by a number has the same effect as a rate that is.)
 
 # %%
-keras.utils.set_random_seed(SEED)
-retried = {f"plain 56, α = {rate}": Network(56, plain) for rate in (0.01, 0.1)}
+retried = {}
+for rate in (0.01, 0.1):
+    keras.utils.set_random_seed(SEED)  # the same start
+    retried[f"plain 56, α = {rate}"] = Network(56, plain)
 curves |= train(retried, "other rates", rates=[0.01, 0.1])
 
-# %% tags=["rtol=0.3", "atol=0.03"]
+# %% tags=["atol=0.6"]
 final |= {name: float(cross_entropy(net, x_train, y_train)) for name, net in retried.items()}
 best = min(loss for name, loss in final.items() if name.startswith("plain 56"))
-claim(
-    "Training loss with 56 layers, best plain over residual",
-    best / final["residual 56"],
-    above=3,
-    digits=0,
-)
+claim("Training loss with 56 layers, best of three plain over residual, in powers of ten",
+      np.log10(best / final["residual 56"]), above=0.5, digits=1)  # fmt: skip
 print(*(f"{name}: {loss:.2f}" for name, loss in final.items() if "56" in name), sep="\n")
 
 # %% [markdown]
@@ -447,7 +453,7 @@ fig, axes = plt.subplots(1, 2, figsize=(13, 4.4), sharey=True)
 for ax, when in zip(axes, ("before training", "after training")):
     for i, name in enumerate(pair):
         ax.semilogy(norms[name, when], color=f"C{i}", label=name)
-    ax.set(title=when, xlabel="block")
+    ax.set(title=when, xlabel="block (0: the first convolution)")
 axes[0].set_ylabel("norm of the gradient")
 axes[0].legend()
 plotting.show(
@@ -456,23 +462,24 @@ plotting.show(
 )
 
 # %%
-growth = {key: np.log10(n[0] / n[-1]) for key, n in norms.items()}
-steeper = growth["plain 56", "before training"]
-claim(
-    "Plain 56, before training: powers of ten from the last block to the first",
-    steeper,
-    above=2,
-    digits=1,
-)
-claim("... and more than in residual 56 by", steeper - growth["residual 56", "before training"],
-      above=1, unit="powers of ten", digits=1)  # fmt: skip
-print(*(f"{name}, {when}: {g:+.1f} powers of ten" for (name, when), g in growth.items()), sep="\n")
+growth = {
+    name: np.log10(n[0] / n[-1]) for (name, when), n in norms.items() if when == "before training"
+}
+claim("Before training, plain 56: powers of ten from the last block to the first", growth["plain 56"],
+      above=2, digits=1)  # fmt: skip
+claim("Before training, powers of ten: plain 56 minus residual 56",
+      growth["plain 56"] - growth["residual 56"], above=1, digits=1)  # fmt: skip
 
 # %% [markdown]
-# They do not vanish. On their way back through the plain network they *grow*, by a factor of thousands: the first
-# blocks feel every step enormously, while the last ones hardly move. With shortcuts a part of the gradient goes
-# straight through each addition, and the norms stay within tens. And after training, when the plain network is
-# still bad, its gradients have no such range any more. So "vanishing gradients" is not what is seen here.
+# They do not vanish. On their way back through the plain network they *grow*: before training the loss is thousands of
+# times more sensitive to what the first blocks put out than to what the last ones do. With shortcuts a part of the
+# gradient goes straight through each addition, and the norms change by a factor of tens. After training the picture
+# is another one: the plain network's gradients go up and down, no longer steadily from block to block.
+#
+# Why do they explode? The cause is known: normalisation itself, without shortcuts (Yang et al. 2019). So of the slides'
+# "vanishing or exploding" the second stands, the first does not. He et al. looked at networks that did learn, after
+# many steps, and found healthy gradients there. Whether the explosion at the start is *why* our plain network fails,
+# we have not tested.
 #
 # *Learned: look before you repeat an explanation. Here gradients explode backwards, in the plain network.*
 #
@@ -492,17 +499,17 @@ bare = {
 fresh = {f"{name}, normalised": Network(56, join) for name, join in JOINS.items()}
 fig, axes = plt.subplots(1, 2, figsize=(13, 4.4))
 signal, slope = {}, {}
-for i, (name, net) in enumerate((bare | fresh).items()):
+for i, (name, net) in enumerate((fresh | bare).items()):
     signal[name] = np.array([np.std(out) for out in net.outputs(x_train[:256], training=True)])
     slope[name] = gradient_norms(net)
     for ax, values in zip(axes, (signal[name], slope[name])):
-        ax.semilogy(values, color=f"C{i}", label=name)
-axes[0].set(xlabel="block", ylabel="standard deviation of the signal")
-axes[1].set(xlabel="block", ylabel="norm of the gradient")
+        ax.semilogy(values, color=f"C{i % 2}", ls="-" if name in fresh else ":", label=name)
+axes[0].set(xlabel="block (0: the first convolution)", ylabel="standard deviation of the signal")
+axes[1].set(xlabel="block (0: the first convolution)", ylabel="norm of the gradient")
 axes[0].legend(fontsize=12)
 plotting.show(
     "Signal and gradient over the blocks of four untrained networks. Without normalisation the plain one's "
-    "signal dies away and its gradient vanishes, the residual one's signal explodes; normalised, both stay."
+    "signal dies away, the residual one's explodes. Normalised, both stay; the plain gradient grows backwards."
 )
 
 # %%
@@ -513,15 +520,22 @@ claim("No normalisation, residual: powers of ten of the signal from first to las
       np.log10(signal[lost[1]][-1] / signal[lost[1]][0]), above=1.5, digits=1)  # fmt: skip
 claim("No normalisation, plain: powers of ten of the gradient from last to first block",
       np.log10(slope[lost[0]][0] / slope[lost[0]][-1]), below=-2, digits=1)  # fmt: skip
+pixels = [8] * 19 + [4] * 18 + [2] * 18  # side of the picture after each convolution
+kept = [((3 * side - 2) / (3 * side)) ** 2 for side in pixels]  # neighbours that are no edge
+print(f"plain, no normalisation, expected from the edges: {np.log10(kept).sum() / 2:.1f}")
 stays = [np.log10(signal[name][1:].max() / signal[name][1:].min()) for name in fresh]
 claim(
     "Normalised: powers of ten between largest and smallest signal", max(stays), below=1.5, digits=1
 )
 
 # %% [markdown]
-# Here are the vanishing gradients: in the plain network *without* normalisation. (Zeros beyond the edge of the picture
-# take away a little of the signal in each layer.) With shortcuts alone the signal grows from block to block, since
-# each adds something. Normalisation holds the signal; shortcuts let the gradient through. Depth needs both.
+# Here are the vanishing gradients: in the plain network *without* normalisation. But mind why. This start of the weights
+# (He et al.) keeps the signal's size, except at the edge of the picture, where neighbours are zeros. Of the 2 × 2
+# pixels of the last stage each has five zeros among its nine neighbours, so that each layer keeps 4/9 of the mean
+# square; the number printed above follows from that alone. On large pictures far less is lost. With shortcuts the
+# signal grows from block to block, since each adds something. Normalisation holds the signal, shortcuts let the
+# gradient through: here each does one half. (There are other ways: careful starts train very deep networks
+# without normalisation.)
 #
 # ### Exercise 5: frozen, but still in training mode
 #
@@ -554,19 +568,23 @@ exercises.q5.check(normalise)
 
 
 # %%
-def direction(network):
+def direction(network, draw):
     """A random direction, each filter as long as the network's own."""
     parts = []
     for variable in network.trainable_variables:
-        w, axes = variable.numpy(), (-4, -3, -2) if variable.ndim > 3 else -2
-        d = rng.normal(size=w.shape) if variable.name == "kernel" else np.zeros_like(w)
-        length = np.sqrt((d**2).sum(axis=axes, keepdims=True)) if d.any() else 1.0
-        parts.append(d / length * np.sqrt((w**2).sum(axis=axes, keepdims=True)) if d.any() else d)
+        w = variable.numpy()
+        if variable.name != "kernel":
+            parts.append(np.zeros_like(w))
+            continue
+        axes = (-4, -3, -2) if w.ndim > 3 else -2  # of one filter; of a neuron in the dense layer
+        d = draw.normal(size=w.shape)
+        lengths = (np.sqrt((v**2).sum(axis=axes, keepdims=True)) for v in (w, d))
+        parts.append(d * np.divide(*lengths))
     return parts
 
 
-def landscape(network, first, second, reach=1.0):
-    """Loss on a square grid around the trained weights, GRID x GRID."""
+def landscape(network, first, second, points=GRID):
+    """Loss on a square grid around the trained weights: a along the rows, b along the columns."""
     trained, weights = [v.numpy() for v in network.variables], network.trainable_variables
     centre = [v.numpy() for v in weights]
 
@@ -574,19 +592,46 @@ def landscape(network, first, second, reach=1.0):
     def loss():
         return cross_entropy(network, x_train[:256], y_train[:256], training=True)
 
-    surface, steps = np.empty((GRID, GRID)), np.linspace(-reach, reach, GRID)
-    for i, j in np.ndindex(GRID, GRID):
+    surface, places = np.empty((points, points)), np.linspace(-1, 1, points)
+    for i, j in np.ndindex(points, points):
         for variable, w, d, e in zip(weights, centre, first, second):
-            variable.assign(w + steps[i] * d + steps[j] * e)
-        surface[i, j] = loss()
+            variable.assign(w + places[i] * d + places[j] * e)
+        surface[j, i] = loss()
     restore(network, trained)
     return surface
 
 
 # %% [markdown]
+# **The yardstick.** Multiply all convolutions of a network by ten: it computes the same. With the same random numbers
+# its landscape must be the same, too.
+
+# %%
+net = nets["residual 8"]
+trained = [v.numpy() for v in net.variables]
+small = []
+for factor in (1, 10):
+    for variable in net.trainable_variables:
+        if variable.ndim > 3:
+            variable.assign(factor * variable)
+    draw = np.random.default_rng(SEED)
+    small.append(landscape(net, direction(net, draw), direction(net, draw), points=5))
+    restore(net, trained)
+claim("Landscape of a network with ten times larger kernels: largest difference",
+      abs(small[1] - small[0]).max(), below=0.05, digits=2)  # fmt: skip
+here = float(cross_entropy(net, x_train[:256], y_train[:256], training=True))
+restore(net, trained)
+claim(
+    "Middle of the landscape minus the loss itself",
+    abs(small[0][2, 2] - here),
+    below=1e-3,
+    digits=4,
+)
+
+# %% [markdown]
 # How rough is a surface? "Smooth" needs a number. Walk along a line of the grid, up and down, and add up all changes
 # of height. A curve that falls to one lowest point and rises again changes by exactly its two flanks. A crumpled one
-# changes by more. Our *roughness* is the ratio, averaged over all lines. A bowl has 1.
+# changes by more. Our *roughness* is the ratio, averaged over all lines. A bowl has 1. (It is relative to the line's
+# own relief, and it tells one valley from many: a smooth hill would count as rough.)
 
 
 # %%
@@ -599,44 +644,50 @@ def roughness(surface):
 
 
 steps = np.linspace(-1, 1, GRID)
-claim(
-    "Roughness of a bowl", roughness(3 * steps[:, None] ** 2 + steps**2), above=0.999, below=1.001
-)
+claim("Roughness of a bowl", roughness(3 * steps[:, None] ** 2 + steps**2), below=1.0005, digits=4)
 
 # %%
-surfaces = {name: landscape(net, direction(net), direction(net)) for name, net in pair.items()}
+surfaces = {
+    name: landscape(net, direction(net, rng), direction(net, rng)) for name, net in pair.items()
+}
 
 # %% [markdown]
-# **Predict.** Which of the two is the smoother one?
+# **Predict.** Which of the two rises higher at the edges?
 
 # %% tags=["cover"]
-fig = plt.figure(figsize=(14, 8.4))
+fig = plt.figure(figsize=(11, 9))
+top = max(surface.max() for surface in surfaces.values())
 for k, (name, surface) in enumerate(surfaces.items()):
     ax = fig.add_subplot(2, 2, k + 1, projection="3d")
-    ax.plot_surface(*np.meshgrid(steps, steps), surface, cmap="viridis", rcount=GRID, ccount=GRID)
-    ax.set(title=name, xlabel="a", ylabel="b", zlabel="loss in nats")
+    ax.plot_surface(*np.meshgrid(steps, steps), surface, cmap="viridis", vmin=0, vmax=top,
+                    rcount=GRID, ccount=GRID)  # fmt: skip
+    ax.set(title=name, xlabel="a", ylabel="b", zlabel="loss in nats", zlim=(0, top))
+    ax.set_box_aspect(None, zoom=0.9)
     ax = fig.add_subplot(2, 2, k + 3)
     levels = ax.contour(steps, steps, surface, 14, cmap="viridis")
-    ax.clabel(levels, fontsize=10)
+    ax.clabel(levels, levels.levels[::4], fmt="%.1f", fontsize=11)
     ax.plot(0, 0, "X", color="C3", ms=12, markeredgecolor="white")
     ax.set(xlabel="a", ylabel="b", aspect="equal", title=f"roughness {roughness(surface):.1f}")
 plotting.show(
-    "Above the loss as a surface, below as contours, plain and residual. The plain one is a low, crumpled "
-    "plateau; the residual one a smooth deep bowl around the trained weights."
+    "Above the loss as a surface, below as contours, plain and residual. The plain one is crumpled, "
+    "with little relief; the residual one a smooth deep bowl around the trained weights."
 )
 
-# %% tags=["rtol=0.2"]
+# %% tags=["atol=0.8"]
 rough = {name: roughness(surface) for name, surface in surfaces.items()}
 excess = rough["plain 56"] - rough["residual 56"]
-claim("Roughness of the landscape, plain 56 minus residual 56", excess, above=0.1)
-claim("Roughness of the landscape, residual 56", rough["residual 56"], above=0.999, below=1.1)
+claim("Roughness of the landscape, plain 56 minus residual 56", excess, above=0.1, digits=1)
+claim("Roughness of the landscape, residual 56", rough["residual 56"], below=1.1)
 
 # %% [markdown]
-# The residual network lies at the bottom of a smooth bowl. The plain one lies on a plateau that is low in relief, near
-# the loss of guessing, and crumpled. Mind what is compared: the plain network was never trained well, so its
-# picture shows where it got stuck, not a minimum. And two directions of 200,000 are a keyhole.
+# The residual one rises higher: it has more to lose. It lies at the bottom of a smooth bowl. The plain one is low in
+# relief, near the loss of guessing, and crumpled. Mind what is compared: the plain network was never trained well, so
+# its picture shows where it got stuck, not a minimum. And two directions of 200,000 are a keyhole: another pair gives
+# another number. Networks of 20 layers are the fairer comparison, since both are trained: see section 7.
 #
-# *Learned: a landscape without normalised directions shows the lengths of weights; with them it can be compared.*
+# Smoothness and gradients that do not explode go together. Which causes which, these pictures cannot tell.
+#
+# *Learned: with directions as long as the filters, the picture no longer depends on the lengths of the weights.*
 #
 # ## 7. Five seeds, and an explorer
 #
@@ -645,7 +696,7 @@ claim("Roughness of the landscape, residual 56", rough["residual 56"], above=0.9
 # %%
 for name, net in nets.items():
     if name not in surfaces:
-        surfaces[name] = landscape(net, direction(net), direction(net))
+        surfaces[name] = landscape(net, direction(net, rng), direction(net, rng))
 record = {
     "curves": {name: np.round(curve, 4).tolist() for name, curve in curves.items()},
     "final": {name: round(loss, 5) for name, loss in final.items()},
@@ -655,24 +706,27 @@ record = {
 
 # %% [markdown]
 # Five seeds were stored by `python tools/table.py resnet` (or `make table LESSON=resnet`), which runs this lesson with
-# each of them. Below are the median, the lowest and the highest of them.
+# each of them. Below are their median, lowest and highest values.
 
 # %%
 stored = json.loads(Path("tables/resnet.json").read_text())["records"]
-for what in ("final", "roughness"):
-    table = pd.DataFrame([seed[what] for seed in stored]).agg(["median", "min", "max"]).T.round(2)
-    print(f"{what}:\n{table}\n")
+spread = {what: pd.DataFrame([seed[what] for seed in stored]).agg(["median", "min", "max"]).T
+          for what in ("final", "roughness")}  # fmt: skip
+pd.concat({"training loss": spread["final"], "roughness": spread["roughness"]}, axis=1).round(2)
 
 # %%
 ratios = [seed["final"]["plain 56"] / seed["final"]["residual 56"] for seed in stored]
-claim(
-    "Five stored seeds: training loss with 56 layers, plain over residual, lowest",
-    min(ratios),
-    above=3,
-    digits=0,
-)
+claim("Five stored seeds: training loss with 56 layers, plain over residual, lowest", min(ratios),
+      above=30, digits=0)  # fmt: skip
 rougher = [seed["roughness"]["plain 56"] - seed["roughness"]["residual 56"] for seed in stored]
 claim("Five stored seeds: roughness, plain 56 minus residual 56, lowest", min(rougher), above=0.1)
+milder = [seed["roughness"]["plain 20"] - seed["roughness"]["residual 20"] for seed in stored]
+claim(
+    "Five stored seeds: roughness, plain 20 minus residual 20, lowest",
+    min(milder),
+    above=0.005,
+    digits=3,
+)
 
 # %% [markdown]
 # **Try it.** Choose a depth and whether there are skips: the training curves of all stored seeds, and the landscape of
@@ -722,36 +776,38 @@ def dense_network(blocks=3, depth=4, growth=8):
 
 
 keras.utils.set_random_seed(SEED)
-dense = {"dense 14": dense_network()}
+dense = {"dense 13": dense_network()}
 curves |= train(dense, "dense connections")
-surfaces |= {name: landscape(net, direction(net), direction(net)) for name, net in dense.items()}
+surfaces |= {
+    name: landscape(net, direction(net, rng), direction(net, rng)) for name, net in dense.items()
+}
 claim(
     "Dense: training loss",
-    float(cross_entropy(dense["dense 14"], x_train, y_train)),
+    float(cross_entropy(dense["dense 13"], x_train, y_train)),
     below=0.3,
     unit="nats",
 )
-claim("Dense: roughness of its landscape", roughness(surfaces["dense 14"]), below=1.1)
+claim("Dense: roughness of its landscape", roughness(surfaces["dense 13"]), below=1.1)
 
 # %%
 fig, ax = plt.subplots(figsize=(5.5, 4.6))
-ax.clabel(ax.contour(steps, steps, surfaces["dense 14"], 14, cmap="viridis"), fontsize=10)
+ax.clabel(ax.contour(steps, steps, surfaces["dense 13"], 14, cmap="viridis"), fontsize=10)
 ax.set(
     aspect="equal",
-    title=f"dense: roughness {roughness(surfaces['dense 14']):.1f}",
+    title=f"dense: roughness {roughness(surfaces['dense 13']):.1f}",
     xlabel="a",
     ylabel="b",
 )
 plotting.show("Contours of the loss of a small network with dense connections: a smooth bowl.")
 
 # %% [markdown]
-# *Learned: what helps is a short way to every layer; adding is the cheapest one.*
+# *Learned: a dense block keeps what it has made, and pays in channels. At 13 layers it trains well, as other networks do.*
 #
 # ## Summary
 #
 # Every sentence below was computed above.
 
-# %%
+# %% tags=["atol=0.8"]
 claim
 
 # %% [markdown]
@@ -769,15 +825,16 @@ claim
 #
 # Photographs of 32 × 32 pixels in ten classes, with the recipe of the paper: option-A shortcuts, pictures that are
 # shifted and mirrored at random, a rate that falls twice, 64,000 steps. The numbers of He et al. (Table 6): an error
-# of 8.75 % with 20 layers, 6.97 % with 56. They were *not* measured here: on two processor cores the run takes the
-# better part of a day, on a GPU about an hour. A stopped run goes on where it was. Several GPUs of one machine share
+# of 8.75 % with 20 layers, 6.97 % with 56. They were *not* measured here: on two processor cores a step takes
+# about a second, so that the run takes most of a day. A stopped run goes on where it was. Several GPUs of one machine share
 # each batch with `devices=2`. As a command, on a server:
 #
 # ```
 # python -m course_utils.resnet --depth 20 --folder runs/resnet20
 # ```
 #
-# The cell below needs the data set and is stored without output. Without a GPU it takes only a few steps.
+# (Its shortcuts take the pixels 1, 3, 5, ...: the paper's network, mirrored.) The cell below needs the data set and is
+# stored without output. Without a GPU it takes only a few steps.
 
 # %% tags=["needs-download", "data=cifar10", "nbval-ignore-output"]
 cifar = data.load_cifar10()

@@ -827,7 +827,7 @@ claim
 # shifted and mirrored at random, a rate that falls twice, 64,000 steps. The numbers of He et al. (Table 6): an error
 # of 8.75 % with 20 layers, 6.97 % with 56. They were *not* measured here: on two processor cores a step takes
 # about a second, so that the run takes most of a day. A stopped run goes on where it was. Several GPUs of one machine share
-# each batch with `devices=2`. As a command, on a server:
+# each batch with `devices=2`; several machines are not served, since Keras 3 cannot train across them. As a command, on a server:
 #
 # ```
 # python -m course_utils.resnet --depth 20 --folder runs/resnet20

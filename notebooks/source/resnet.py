@@ -190,8 +190,9 @@ class Network(keras.Model):
         n, self.join, filters = resnet.blocks(depth), join, (8, 16, 32)
         empty = layers.Identity()
         self.stem = keras.Sequential([conv(8), norm() if normalise else empty, layers.ReLU()])
-        self.downs = [branch(f, stride=2) for f in filters[1:]]
-        if not normalise:
+        if normalise:
+            self.downs = [branch(f, stride=2) for f in filters[1:]]
+        else:
             self.downs = [
                 keras.Sequential([conv(f, 2), layers.ReLU(), conv(f)]) for f in filters[1:]
             ]

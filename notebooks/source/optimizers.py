@@ -9,7 +9,7 @@
 # sentences that are often repeated about them will not survive.
 #
 # ![Level lines of a narrow valley, twice, with the paths of four methods. On the left, where the valley
-# runs along an axis, they arrive; on the right, where it is turned, they differ.](figures/optimizers.png)
+# runs along an axis; on the right it is turned, and two of the paths are others.](figures/optimizers.png)
 #
 # | | |
 # | --- | --- |
@@ -216,7 +216,7 @@ saving = needed["gradient descent"] / needed["momentum"]
 claim("κ = 100: gradient descent's steps to a millionth over momentum's", saving, above=6, below=9)
 
 # %% [markdown]
-# The slopes promise $\sqrt\kappa$, ten times fewer; to a millionth it is about seven. (Momentum's line is a little
+# The slopes promise $\sqrt\kappa$ times fewer; until a millionth is left it is somewhat less. (Momentum's line is a little
 # flatter than theory's: at the best β the distance goes like $t\cdot\text{factor}^t$. The $t$ matters less and less.)
 #
 # Now the cliff: we go one percent below and above the largest rate: $2/L$ for gradient descent, for the slides'
@@ -324,8 +324,8 @@ def adam(dw, V, S, t, alpha, beta_M=0.9, beta_R=0.999, eta=1e-8):
 
 
 # %% [markdown]
-# **Predict.** All four side by side: a narrow valley, $\kappa = 10$, first along an axis, then turned by 45°, start and all. Which
-# methods notice that it was turned?
+# **Predict.** All four side by side: a narrow valley, $\kappa = 10$, first along an axis, then turned by 45°, start
+# and all. Which methods notice that it was turned?
 
 # %% tags=["cover"]
 RULES |= {"RMSProp": rmsprop, "Adam": adam}
@@ -397,7 +397,7 @@ def difference(rule, optimizer, steps=30, alpha=0.01, **settings):
 H, start = bowl(10, D=6), 1e-3 * rng.normal(size=6)  # near the minimum, where gradients are small
 BETA, BETA_R, ETA = 0.875, 1 - 2**-10, 1e-7  # such betas are exact in binary: see below
 sgd, rms, adam_ = keras.optimizers.SGD, keras.optimizers.RMSprop, keras.optimizers.Adam
-KERAS = {  # ours as it is, ours with Keras's convention, Keras's own
+KERAS = {  # ours as it is, and with Keras's convention
     "gradient descent": [difference(gradient_descent, sgd(0.01))] * 2,
     "momentum": [difference(momentum, sgd(0.01 * factor, momentum=BETA), beta=BETA)
                  for factor in (1, 1 - BETA)],
@@ -485,7 +485,7 @@ plotting.show(
 
 # %% [markdown]
 # The slides' footnote says that a local minimum of one mini-batch need not be one of the next. The black line
-# has a shallow valley near $w = 4.5$; few batches share it (section 9 counts). And the stochastic path on the
+# has a shallow valley far to the right; few batches share it (section 9 counts). And the stochastic path on the
 # left never comes to rest.
 #
 # How much noise is it? If an example may be drawn twice (*with replacement*), the gradient of a batch has variance
@@ -632,7 +632,10 @@ exercises.q6.check(velocity)
 
 
 # %%
-def swarm(J, x, rounds, cognitive=1.49618, social=1.49618, omega=0.7298):
+PULL = 1.49618
+
+
+def swarm(J, x, rounds, cognitive=PULL, social=PULL, omega=0.7298):
     """Places (..., P, D) of P particles in each round, the best place of all, and the loss there."""
     v, own, own_loss = 0.0, x, J(x)
     for _ in range(rounds):
@@ -681,20 +684,20 @@ plotting.show(
 )
 
 # %% [markdown]
-# The ring marks the lowest hole. In other holes $J$ is about 1 or more. One run is an anecdote; we count how many of many runs end in the lowest hole, and let others compete with
-# **equal evaluations**: a swarm without one of the pulls (the other one doubled), and gradient descent from
-# many random starts: 9 steps and a look at the end, a gradient counted, generously, as one evaluation.
+# The ring marks the lowest hole. In other holes $J$ is about 1 or more. One run is an anecdote; we count how many
+# of many runs end in the lowest hole, and let others compete with **equal evaluations**: a swarm without one of
+# the pulls (the other one doubled), and gradient descent from many random starts: 9 steps and a look at the
+# end, a gradient counted, generously, as one evaluation.
 #
 # For the restarts there is a yardstick: the starts that roll into the lowest hole fill a square of side 1
-# in a box of side 10.24, so
-# $n$ starts find it with probability $1-(1-10.24^{-2})^n$.
+# in a box of side 10.24, so $n$ starts find it with probability $1-(1-10.24^{-2})^n$.
 
 
 # %%
 def swarm_successes(J, edge, near, shape, rounds, cognitive=1, social=1):
     """How many of several swarms, shape (runs, P, D), come nearer than `near` to the lowest J, 0."""
     x = rng.uniform(-edge, edge, size=shape)
-    *_, (_, _, loss) = swarm(J, x, rounds, 1.49618 * cognitive, 1.49618 * social)
+    *_, (_, _, loss) = swarm(J, x, rounds, PULL * cognitive, PULL * social)
     return (loss < near).sum()
 
 
@@ -1100,8 +1103,8 @@ claim("Share of negative eigenvalues, D = 20: slope against the half circle",
 # ## 11. Further: when does a swarm pay?
 #
 # A fair comparison tunes both sides. The swarm may have 10, 20 or 40 particles, the restarts 3, 5 or 10 evaluations
-# a start and two rates, always at equal evaluations; the best of each counts. (The swarm keeps its constants.) Three surfaces: Rastrigin's in two and in four dimensions,
-# and *Schwefel's*, whose lowest hole lies in a corner, far from the second lowest: no bowl leads there.
+# a start and two rates, always at equal evaluations; the best of each counts. (The swarm keeps its
+# constants.) Three surfaces: Rastrigin's in two and in four dimensions, and *Schwefel's*, whose lowest hole lies in a corner, far from the second lowest: no bowl leads there.
 #
 # **Predict.** Where does the swarm win?
 
@@ -1118,7 +1121,7 @@ def schwefel_slope(w):
     return wall - np.sin(root) - root * np.cos(root) / 2
 
 
-def contest(J, slope, alpha, edge, near, D, evaluations):
+def best_of_each(J, slope, alpha, edge, near, D, evaluations):
     """The share of successes of the best swarm, and of the best restarts."""
     swarms = [swarm_successes(J, edge, near, (RUNS, P, D), evaluations // P) for P in (10, 20, 40)]
     restarts = [restart_successes(J, slope, a * alpha, edge, near, (RUNS, evaluations // n, D), n)
@@ -1129,8 +1132,8 @@ def contest(J, slope, alpha, edge, near, D, evaluations):
 share = {}
 for D, evaluations in ((2, 1_000), (4, 4_000)):
     holes = rng.uniform(-3, 3, size=(RUNS, 1, D))
-    share[f"Rastrigin, D = {D}"] = contest(J, slope, alpha, EDGE, 0.5, D, evaluations)
-share["Schwefel, D = 2"] = contest(schwefel, schwefel_slope, 5.0, 500, 50, 2, 1_000)
+    share[f"Rastrigin, D = {D}"] = best_of_each(J, slope, alpha, EDGE, 0.5, D, evaluations)
+share["Schwefel, D = 2"] = best_of_each(schwefel, schwefel_slope, 5.0, 500, 50, 2, 1_000)
 (_, (swarm_4, restarts_4), (swarm_s, restarts_s)) = share.values()
 claim("Rastrigin, D = 4: successes of the swarm, minus restarts", swarm_4 - restarts_4, above=0.15)
 claim("Schwefel, D = 2: successes of restarts, minus the swarm", restarts_s - swarm_s, above=0.1)
@@ -1142,8 +1145,8 @@ pd.DataFrame(share, ["best swarm", "best restarts"]).T.round(2)
 #
 # Can a swarm train a network? Each particle is one, and all 40 are evaluated in one go, 250 times. First two
 # moons with 42 weights, then digits of 8 × 8 pixels with 1,210. Beside it stands the best of ten gradient
-# descents, at equal evaluations if a gradient counts as three
-# (back propagation costs about as much as two evaluations more).
+# descents, at equal evaluations if a gradient counts as three (back propagation costs about as much as two
+# evaluations more).
 #
 # **Predict.** Which of the two networks can the swarm train?
 

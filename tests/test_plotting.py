@@ -12,7 +12,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
-from course_utils import data, flows, metrics, plotting
+from course_utils import data, flows, metrics, networks, plotting
 
 
 @pytest.fixture
@@ -441,3 +441,227 @@ def test_surface_says_what_is_wrong(ax, values, box, paths, words):
     with pytest.raises(ValueError, match=words):
         plotting.surface(ax, values, box, paths)
     assert not ax.collections and not ax.lines
+
+
+def arrows(ax):
+    """Ends of all arrows of a graph, (start, end)."""
+    drawn = [text for text in ax.texts if getattr(text, "arrow_patch", None)]
+    return sorted((*arrow.xyann, *arrow.xy) for arrow in drawn)
+
+
+def letters(ax):
+    """What is written, by its place."""
+    written = [text for text in ax.texts if text.get_text()]
+    return {text.get_position(): text.get_text() for text in written}
+
+
+def circles(ax):
+    """The circles of each layer of a graph, from top to bottom."""
+    return [[tuple(place) for place in line.get_xydata()] for line in ax.lines]
+
+
+def test_the_slides_network_is_drawn_with_their_names(ax):
+    plotting.network(ax, [3, 2, 1])
+    hidden, output = circles(ax)
+    named = letters(ax)
+    assert [named[place] for place in hidden] == ["$a^{[1]}_{1}$", "$a^{[1]}_{2}$"]
+    assert [named[place] for place in output] == ["$a^{[2]}$"]
+    rest = [text for place, text in named.items() if place not in {*hidden, *output}]
+    assert {"$x_{1}$", "$x_{2}$", "$x_{3}$", r"$\hat{y}$"} < set(rest)
+    assert {"input\nlayer", "layer 1\n(hidden)", "layer 2\n(output)"} < set(rest)
+    assert len(rest) == 7
+    assert not ax.axison
+
+
+@pytest.mark.parametrize("sizes", [[3, 1], [1, 1], [2, 4, 4, 1], [8, 3, 8], np.array([4, 5, 3])])
+def test_one_arrow_for_each_weight_and_one_for_each_prediction(ax, sizes):
+    plotting.network(ax, sizes)
+    columns = circles(ax)
+    assert [len(column) for column in columns] == list(sizes[1:])
+    inputs = [place for place, text in letters(ax).items() if text.startswith("$x")]
+    weights = [
+        (*start, *end)
+        for before, after in zip([inputs, *columns], columns, strict=False)
+        for start in before
+        for end in after
+    ]
+    found = arrows(ax)
+    assert [arrow for arrow in found if arrow[:2] not in columns[-1]] == sorted(weights)
+    last = [arrow for arrow in found if arrow[:2] in columns[-1]]
+    predictions = [(p, t) for p, t in letters(ax).items() if t.startswith(r"$\hat{y}")]
+    assert len(last) == len(predictions) == sizes[-1]
+    for (x0, y0, x1, y1), ((x, y), _) in zip(last, sorted(predictions), strict=True):
+        assert y0 == y1 == y and x0 < x < x1  # by shrinkB, the arrow ends before the letter
+    heights = [y for (_, y), text in predictions]
+    assert heights == sorted(heights, reverse=True)
+
+
+def test_units_are_numbered_from_the_top(ax):
+    plotting.network(ax, [2, 3, 2])
+    named = letters(ax)
+    for layer, column in enumerate(circles(ax), start=1):
+        down = sorted(column, key=lambda place: -place[1])
+        expected = [f"$a^{{[{layer}]}}_{{{i}}}$" for i in range(1, len(down) + 1)]
+        assert [named[place] for place in down] == expected
+    ends = {text: y for (_, y), text in named.items()}
+    assert ends["$x_{1}$"] > ends["$x_{2}$"]
+    assert ends[r"$\hat{y}_{1}$"] > ends[r"$\hat{y}_{2}$"]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "panels"),
+    [([3, 1], 1), ([3, 2, 1], 1), ([3, 2, 1], 2), ([2, 8, 8, 1], 2), ([8] * 8, 1)],
+)
+def test_nothing_of_a_graph_overlaps_or_leaves_the_figure(sizes, panels):
+    with plt.rc_context():
+        plotting.set_style()
+        figure, axes = plt.subplots(1, panels, squeeze=False)
+        names = ["galaxy size (kpc)", "redshift", "colour"] if sizes[0] == 3 else None
+        plotting.network(axes[0, 0], sizes, names)
+        figure.draw_without_rendering()
+    (ax, *_), (line, *_) = axes[0], axes[0, 0].lines
+    radius = (line.get_markersize() + line.get_markeredgewidth()) / 2 / 72 * figure.dpi
+    middles = ax.transData.transform(np.concatenate(circles(ax)))
+    apart = np.linalg.norm(middles[:, None] - middles, axis=2) + 1e9 * np.eye(len(middles))
+    assert apart.min() > 2 * radius
+    named = [text for text in ax.texts if text.get_text()]
+    boxes = [text.get_window_extent() for text in named]
+    inside = ax.get_window_extent().padded(2)
+    assert all(inside.fully_containsx(x) for box in boxes for x in (box.x0, box.x1))
+    assert all(inside.fully_containsy(y) for box in boxes for y in (box.y0, box.y1))
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+    for text, box in zip(named, boxes, strict=True):
+        if text.get_text().startswith("$a"):
+            assert radius < np.hypot(box.width, box.height) < 2 * radius  # fills its circle
+    if sum(sizes) < 7 and panels == 1:
+        assert named[0].get_fontsize() > 12 and line.get_markersize() > 60  # from the last row
+    plt.close(figure)
+
+
+def test_inputs_may_have_names(ax):
+    plotting.network(ax, [2, 1], ["size", "colour"])
+    assert {"size", "colour"} < set(letters(ax).values())
+    assert not any(text.startswith("$x") for text in letters(ax).values())
+
+
+@pytest.mark.parametrize(
+    ("sizes", "names", "words"),
+    [
+        (
+            [3, 9, 1],
+            None,
+            r"sizes=\[3, 9, 1\] cannot be drawn so that the last row reads it: 2 to 8",
+        ),
+        ([2] * 9, None, "cannot be drawn .* Draw a smaller network that stands for it"),
+        ([3], None, r"sizes=\[3\] cannot be drawn"),
+        ([3, 0, 1], None, "whole numbers from 1 to 8"),
+        ([3, 2.5, 1], None, "whole numbers from 1 to 8"),
+        ([3, 1], ["size"], r"names=\['size'\] must be a list, one name for each of 3 inputs"),
+        ([3, 1], "abc", "names='abc' must be a list"),
+    ],
+)
+def test_network_says_what_is_wrong(ax, sizes, names, words):
+    with pytest.raises(ValueError, match=words):
+        plotting.network(ax, sizes, names)
+    assert not ax.lines and not ax.texts
+
+
+PLANE = np.array([[-1.0, 0.2], [2.0, 0.1], [0.5, 0.9], [3.0, 1.0]])
+CLASSES = np.array([0, 1, 1, 0])
+
+
+def to_the_right(points):
+    """Probability that grows to the right, and a little upwards; 0.5 on x_1 = 1 - x_2 / 10."""
+    return networks.activation("sigmoid").g(points[:, 0] - 1 + points[:, 1] / 10)
+
+
+def test_the_plane_has_the_colours_of_its_probabilities(ax):
+    plotting.decision(ax, to_the_right, PLANE, CLASSES, BOX)
+    (image,) = ax.images
+    ax.figure.canvas.draw()
+    for place in [(-0.9, 0.1), (2.9, 0.1), (2.9, 0.9), (1.0, 0.5)]:
+        x, y = ax.transData.transform(place)
+        event = matplotlib.backend_bases.MouseEvent("motion_notify_event", ax.figure.canvas, x, y)
+        expected = to_the_right(np.array([place]))[0]
+        assert image.get_cursor_data(event) == pytest.approx(expected, abs=0.005)
+    assert image.get_clim() == (0, 1)  # whatever part of it occurs
+    assert (ax.get_xlim(), ax.get_ylim()) == (BOX[:2], BOX[2:])
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("$x_1$", "$x_2$")
+
+
+def test_undecided_is_white_and_both_classes_grow_darker(ax):
+    plotting.decision(ax, to_the_right, PLANE, CLASSES)
+    (image,) = ax.images
+    colours = image.to_rgba(np.linspace(0, 1, 51))[:, :3]
+    greys = colours @ [0.3, 0.59, 0.11]
+    assert greys[25] > 0.98 and greys.min() > 0.6  # pale enough for points and line
+    assert (np.diff(greys[:26]) > 0).all() and (np.diff(greys[25:]) < 0).all()
+    for colour, end in (("C0", colours[0]), ("C1", colours[-1])):  # as its points, paler
+        strong = np.array(matplotlib.colors.to_rgb(colour))
+        assert strong.argmax() == end.argmax() and strong.argmin() == end.argmin()
+
+
+def test_the_line_runs_where_the_probability_is_a_half(ax):
+    plotting.decision(ax, to_the_right, PLANE, CLASSES)
+    (line,) = [c for c in ax.collections if isinstance(c, matplotlib.contour.ContourSet)]
+    places = line.get_paths()[0].vertices
+    np.testing.assert_allclose(to_the_right(places), 0.5, atol=1e-4)
+    assert np.ptp(places[:, 1]) > 1
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("certain", [0.0, 0.5, 1.0])
+def test_without_a_border_there_is_no_line(ax, certain):
+    plotting.decision(ax, lambda points: np.full(len(points), certain), PLANE, CLASSES)
+    assert len(ax.collections) == 2  # the points of both classes
+
+
+@pytest.mark.parametrize("kind", [int, float, bool])
+def test_each_class_has_its_shape_and_colour_and_name(ax, kind):
+    plotting.decision(ax, to_the_right, PLANE, CLASSES.astype(kind))
+    points = [c for c in ax.collections if not isinstance(c, matplotlib.contour.ContourSet)]
+    for c, drawn_points in enumerate(points):
+        np.testing.assert_array_equal(drawn_points.get_offsets(), PLANE[c == CLASSES])
+        assert matplotlib.colors.same_color(drawn_points.get_facecolor(), f"C{c}")
+    assert not np.array_equal(*(p.get_paths()[0].vertices.shape for p in points))
+    assert ax.get_legend_handles_labels()[1] == ["class 0", "class 1"]
+
+
+def test_without_a_box_all_points_lie_well_inside(ax):
+    plotting.decision(ax, to_the_right, PLANE, CLASSES)
+    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    assert (left, right, bottom, top) == pytest.approx((-1.4, 3.4, -0.3, 1.4))
+    plotting.decision(ax, to_the_right, PLANE[:1], CLASSES[:1])  # a single one
+    assert ax.get_xlim() == (-2, 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"x": PLANE.T}, r"x has shape \(2, 4\), but \(m, 2\) is expected, .*: transpose"),
+        ({"x": PLANE[:, 0]}, r"x has shape \(4,\)"),
+        ({"x": PLANE[:0], "y": []}, r"x has shape \(0, 2\)"),
+        ({"x": PLANE * np.nan}, "x holds values that are not finite"),
+        ({"y": CLASSES[:3]}, r"y has shape \(3,\), for 4 examples: one class, 0 or 1, is expected"),
+        ({"y": CLASSES[:, None]}, r"y has shape \(4, 1\), for 4 examples"),
+        ({"y": 2 * CLASSES - 1}, "one class, 0 or 1, is expected"),
+        ({"y": CLASSES * np.nan}, "one class, 0 or 1, is expected"),
+        ({"box": (1, 0, 0, 1)}, r"box=\(1, 0, 0, 1\) is no box"),
+        (
+            {"probability": lambda p: to_the_right(p)[:, None]},
+            r"shape \(40000, 1\), but \(40000,\) is expected .* take \[0\] or \[:, 0\]",
+        ),
+        ({"probability": lambda p: 0.5}, r"probability\(points\) has shape \(\), but"),
+        (
+            {"probability": lambda p: p[:, 0]},
+            r"is -0\.99 at \[-0\.99, 0\.0025\], but .* \[0, 1\]: of scores z take the sigmoid",
+        ),
+        ({"probability": lambda p: 1.01 + 0 * p[:, 0]}, r"is 1\.01 at \["),
+        ({"probability": lambda p: np.nan * p[:, 0]}, r"is nan at \["),
+    ],
+)
+def test_decision_says_what_is_wrong(ax, change, words):
+    given = {"probability": to_the_right, "x": PLANE, "y": CLASSES, "box": BOX} | change
+    with pytest.raises(ValueError, match=words):
+        plotting.decision(ax, **given)
+    assert not ax.images and not ax.collections

@@ -1,4 +1,4 @@
-"""Explorers: sliders that redraw a figure, pictures to choose, a map to decode, paths in motion."""
+"""Explorers: sliders that redraw a figure, pictures to choose, maps, paths, networks in motion."""
 
 import base64
 import hashlib
@@ -6,6 +6,7 @@ import html
 import io
 import itertools
 import json
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -108,6 +109,25 @@ _SHARED = {
     "keys": """view.addEventListener("keydown", event => {
     if (!event.shiftKey && !event.ctrlKey && !event.metaKey) event.stopPropagation();
   });""",
+    "raised": """const raised = digit => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(digit)];""",
+    # g(z); its slope, as a function of a = g(z); n times the variance of its first weights
+    "activations": """const activations = {
+    "identity": [z => z, a => 1, 1],
+    "sigmoid": [z => 1 / (1 + Math.exp(-z)), a => a * (1 - a), 1],
+    "tanh": [z => Math.tanh(z), a => 1 - a * a, 1],
+    "ReLU": [z => Math.max(0, z), a => a > 0 ? 1 : 0, 2],
+  };""",
+    # JavaScript's own generator takes no seed. Uniform numbers by mulberry32 (T. Ettinger), made
+    # normal by Box and Muller's formula.
+    "normals": """const normals = seed => {
+    const uniform = () => {
+      seed = (seed + 0x6d2b79f5) | 0;
+      let mixed = Math.imul(seed ^ (seed >>> 15), seed | 1);
+      mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+      return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+    };
+    return () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
+  };""",
 }
 
 # The marks are as wide as the slider's thumb, so that they stand below its places.
@@ -314,7 +334,7 @@ for (const view of document.querySelectorAll(".@class@:not([data-ready])")) {
   };
 
   const sub = letter => `<sub style="line-height: 0">${letter}</sub>`;
-  const raised = digit => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(digit)];
+  @raised@
   const written = number => number.toPrecision(3)
     .replace(/e[+]?(.*)/, (_, power) => " · 10" + [...power].map(raised).join(""));
   const show = () => {
@@ -495,6 +515,460 @@ for (const view of document.querySelectorAll(".@class@:not([data-ready])")) {
 </script>
 """
 _GALLERY_TEXT = "A picture, and buttons that choose which of several is seen."
+
+_RATE, _FIRST = 0.03, 300  # of Adam; steps before the network is seen
+_PLAYGROUND = """
+<div class="@class@" style="display: flex; flex-wrap: wrap; gap: 32px; align-items: center;
+  background: white; color: black; padding: 8px; font: 20px sans-serif">
+<canvas width="1040" height="1040" role="img" hidden
+  aria-label="The network's probability of class 1 over the plane, and the points of both classes"
+  style="width: 520px; max-width: 100%; border: 1px solid #999; box-sizing: border-box"></canvas>
+<div style="flex: 1; min-width: 240px; max-width: 440px">
+<div class="controls" hidden>
+<div class="sets" role="group" aria-label="Data set"
+  style="display: flex; flex-wrap: wrap; gap: 8px"></div>
+<label style="display: block; margin-top: 20px"><span class="depth"></span>
+<input class="depth" type="range" min="0" max="4" step="1" value="2" style="@range@"></label>
+<div class="inner">
+<label style="display: block; margin-top: 8px"><span class="width"></span>
+<input class="width" type="range" min="1" max="8" step="1" value="4" style="@range@"></label>
+<div class="activations" role="group" aria-label="Activation"
+  style="display: flex; flex-wrap: wrap; gap: 8px; margin-top: 12px"></div>
+</div>
+<div style="display: flex; flex-wrap: wrap; gap: 8px; margin-top: 28px">
+<button class="train" type="button"></button>
+<button class="again" type="button">Start again</button>
+</div>
+</div>
+<div class="result" style="margin-top: 20px; line-height: 1.5; font-variant-numeric: tabular-nums">
+Run this cell to train a network.</div>
+<div style="margin-top: 12px">
+<span style="white-space: nowrap"><span style="color: #0173b2">●</span> class 0</span> &ensp;
+<span style="white-space: nowrap"><span style="color: #de8f05">▲</span> class 1</span> &ensp;
+<span style="white-space: nowrap"><b>—</b> equally likely</span></div>
+</div>
+</div>
+<script>
+for (const view of document.querySelectorAll(".@class@:not([data-ready])")) {
+  view.dataset.ready = "";
+  const sets = @sets@, cells = 60, colours = [[1, 115, 178], [222, 143, 5]];
+  const [canvas, controls, inner, result, train, again] =
+    ["canvas", ".controls", ".inner", ".result", ".train", ".again"]
+      .map(name => view.querySelector(name));
+  const [depthText, depth, widthText, width] =
+    ["span.depth", "input.depth", "span.width", "input.width"]
+      .map(name => view.querySelector(name));
+  const pen = canvas.getContext("2d"), map = document.createElement("canvas").getContext("2d");
+  const fine = 4 * cells + 1, pixels = pen.createImageData(fine, fine);
+  map.canvas.width = map.canvas.height = fine;
+  let set = sets[0], activation = "tanh", seed = 1, layers, steps;
+  let frame = null, until;  // while it trains, the next frame; the step at which it stops by itself
+
+  @activations@
+  @normals@
+  // In each layer the weights of one unit and its bias, then those of the next. The last layer's
+  // output is z, whose sigmoid is the probability.
+  const start = () => {
+    const normal = normals(seed), sizes = [2, ...Array(+depth.value).fill(+width.value), 1];
+    steps = 0;
+    layers = sizes.slice(1).map((units, l) => {
+      const inputs = sizes[l], size = units * (inputs + 1);
+      const [g, slope, scale] = activations[l < depth.value ? activation : "identity"];
+      const w = Float64Array.from({length: size},
+        (_, k) => k % (inputs + 1) < inputs ? Math.sqrt(scale / inputs) * normal() : 0);
+      return {units, inputs, g, slope, w, V: new Float64Array(size), S: new Float64Array(size)};
+    });
+  };
+  const forward = X => {
+    const A = [X], count = X.length / 2;
+    for (const {units, inputs, g, w} of layers) {
+      const before = A.at(-1), after = new Float64Array(count * units);
+      for (let i = 0, j = 0; i < count; i++)
+        for (let k = 0; k < w.length; k++) {
+          let z = 0;
+          for (let c = i * inputs; c < (i + 1) * inputs; c++) z += w[k++] * before[c];
+          after[j++] = g(z + w[k]);
+        }
+      A.push(after);
+    }
+    return A;
+  };
+  const step = () => {
+    const A = forward(set.x), count = set.y.length, sigmoid = activations.sigmoid[0];
+    steps++;
+    const rate = @rate@ * Math.sqrt(1 - 0.999 ** steps) / (1 - 0.9 ** steps);
+    let dZ = A.at(-1).map((z, i) => (sigmoid(z) - set.y[i]) / count);
+    for (let l = layers.length - 1; l >= 0; l--) {
+      const {inputs, w, V, S} = layers[l], before = A[l];
+      const dw = new Float64Array(w.length), dA = new Float64Array(before.length);
+      for (let i = 0, j = 0; i < count; i++)
+        for (let k = 0; k < w.length; k++) {
+          const dz = dZ[j++];
+          for (let c = i * inputs; c < (i + 1) * inputs; c++) {
+            dA[c] += dz * w[k];
+            dw[k++] += dz * before[c];
+          }
+          dw[k] += dz;
+        }
+      if (l > 0) dZ = dA.map((da, i) => da * layers[l - 1].slope(before[i]));
+      for (let k = 0; k < w.length; k++) {
+        V[k] = 0.9 * V[k] + (1 - 0.9) * dw[k];
+        S[k] = 0.999 * S[k] + (1 - 0.999) * dw[k] ** 2;
+        w[k] -= rate * V[k] / (Math.sqrt(S[k]) + 1e-7);
+      }
+    }
+  };
+
+  // z at the corners of the cells, row by row from the top; between them it is interpolated.
+  const paint = z => {
+    const size = canvas.width, cell = size / cells, pixel = cell / 4;
+    for (let k = 0; k < fine * fine; k++) {
+      const x = k % fine / 4, y = Math.floor(k / fine) / 4;
+      const column = Math.min(Math.floor(x), cells - 1), row = Math.min(Math.floor(y), cells - 1);
+      const u = x - column, v = y - row, corner = row * (cells + 1) + column;
+      const above = (1 - u) * z[corner] + u * z[corner + 1];
+      const below = (1 - u) * z[corner + cells + 1] + u * z[corner + cells + 2];
+      const share = Math.tanh(((1 - v) * above + v * below) / 2);  // 2 p - 1: from -1 to 1
+      const colour = colours[share > 0 ? 1 : 0];
+      for (let c = 0; c < 3; c++)
+        pixels.data[4 * k + c] = 255 + 0.6 * Math.abs(share) * (colour[c] - 255);
+      pixels.data[4 * k + 3] = 255;
+    }
+    map.putImageData(pixels, 0, 0);
+    pen.drawImage(map.canvas, -pixel / 2, -pixel / 2, size + pixel, size + pixel);
+    pen.strokeStyle = "black";
+    pen.lineWidth = 6;
+    pen.lineCap = "round";
+    pen.beginPath();
+    for (let row = 0; row < cells; row++)
+      for (let column = 0; column < cells; column++) {
+        const k = row * (cells + 1) + column, corners = [k, k + 1, k + cells + 2, k + cells + 1];
+        let drawn = 0;
+        corners.forEach((from, side) => {
+          const to = corners[(side + 1) % 4];
+          if (z[from] > 0 == z[to] > 0) return;
+          const share = z[from] / (z[from] - z[to]);
+          const [x, y] = [k => k % (cells + 1), k => Math.floor(k / (cells + 1))]
+            .map(place => cell * ((1 - share) * place(from) + share * place(to)));
+          if (drawn++ % 2) pen.lineTo(x, y);
+          else pen.moveTo(x, y);
+        });
+      }
+    pen.stroke();
+  };
+  const dots = () => {
+    pen.strokeStyle = "white";
+    pen.lineWidth = 3;
+    set.y.forEach((label, i) => {
+      const [x, y] = [set.x[2 * i] - set.left, set.top - set.x[2 * i + 1]]
+        .map(length => length / set.side * canvas.width);
+      pen.fillStyle = `rgb(${colours[label]})`;
+      pen.beginPath();
+      if (label) {
+        pen.moveTo(x, y - 14);
+        pen.lineTo(x + 13, y + 9);
+        pen.lineTo(x - 13, y + 9);
+        pen.closePath();
+      } else pen.arc(x, y, 11, 0, 7);
+      pen.fill();
+      pen.stroke();
+    });
+  };
+  const show = () => {
+    const z = forward(set.x).at(-1);
+    const mean = f => z.reduce((sum, z, i) => sum + f(z, i), 0) / z.length;
+    const loss = mean((z, i) => Math.max(z, 0) - z * set.y[i] + Math.log1p(Math.exp(-Math.abs(z))));
+    const right = mean((z, i) => z > 0 == set.y[i]);
+    const parameters = layers.reduce((sum, layer) => sum + layer.w.length, 0);
+    paint(forward(set.corners).at(-1));
+    dots();
+    result.innerHTML = `${parameters} parameters, ${steps} steps<br>`
+      + `training loss ${loss.toFixed(3)}, ${(100 * right).toFixed(1)} % right`;
+    train.textContent = frame != null ? "Pause" : "Train";
+  };
+
+  const pause = () => {
+    cancelAnimationFrame(frame);
+    frame = null;
+  };
+  const play = () => {
+    for (let i = 0; i < 4; i++) step();
+    frame = steps < until && view.isConnected ? requestAnimationFrame(play) : null;
+    show();
+  };
+  const begin = () => {
+    pause();
+    until = steps + 2000;
+    frame = requestAnimationFrame(play);
+    show();
+  };
+  const restart = () => {
+    depthText.textContent = "hidden layers: " + depth.value;
+    widthText.textContent = "units in each: " + width.value;
+    inner.style.opacity = depth.value > 0 ? 1 : 0.4;
+    for (const control of inner.querySelectorAll("input, button"))
+      control.disabled = depth.value == 0;
+    start();
+    begin();
+  };
+  const choices = (group, names, choose) => {
+    const press = name => {
+      choose(name);
+      for (const button of group.children) {
+        const pressed = button.textContent == name;
+        @mark@
+      }
+    };
+    for (const name of names) {
+      const button = group.appendChild(document.createElement("button"));
+      button.type = "button";
+      button.textContent = name;
+      button.style = @button@;
+      button.onclick = () => {
+        press(name);
+        restart();
+      };
+    }
+    return press;
+  };
+
+  for (const one of sets) {
+    one.x = Float64Array.from(one.x);
+    one.corners = Float64Array.from({length: 2 * (cells + 1) ** 2}, (_, k) => {
+      const column = (k >> 1) % (cells + 1), row = Math.floor((k >> 1) / (cells + 1));
+      return k % 2 ? one.top - one.side * row / cells : one.left + one.side * column / cells;
+    });
+  }
+  choices(view.querySelector(".sets"), sets.map(one => one.name),
+    name => set = sets.find(one => one.name == name))(sets[0].name);
+  choices(view.querySelector(".activations"), Object.keys(activations),
+    name => activation = name)("tanh");
+  for (const button of [train, again]) button.style = @button@
+      + "; min-width: 6em; background: #0173b2; color: white";
+  train.onclick = () => {
+    if (frame == null) begin();
+    else {
+      pause();
+      show();
+    }
+  };
+  again.onclick = () => {
+    seed++;
+    restart();
+  };
+  depth.oninput = width.oninput = restart;
+  canvas.hidden = controls.hidden = false;
+  @keys@
+  restart();
+  pause();
+  while (steps < @first@) step();
+  show();
+}
+</script>
+"""
+_PLAYGROUND_TEXT = (
+    "A network that is trained on points of two classes, and the probability that it gives them."
+)
+
+_SIGNAL = """
+<div class="@class@" style="display: flex; flex-wrap: wrap; gap: 32px; align-items: center;
+  background: white; color: black; padding: 8px; font: 20px sans-serif">
+<canvas width="1160" height="1000" role="img" hidden
+  aria-label="Size of activations and gradient in each layer, and histograms of the activations"
+  style="width: 540px; max-width: 100%"></canvas>
+<div style="flex: 1; min-width: 240px; max-width: 400px">
+<div class="controls" hidden>
+<div class="activations" role="group" aria-label="Activation"
+  style="display: flex; flex-wrap: wrap; gap: 8px"></div>
+<label style="display: block; margin-top: 24px"><span class="gain"></span>
+<input class="gain" type="range" min="0.5" max="3" step="0.05" value="1" style="@range@"></label>
+<div aria-hidden="true" style="position: relative; margin: 0 8px; height: 2.4em; line-height: 1.2;
+  text-align: center">
+<div style="position: absolute; left: 20%; width: 2em; margin-left: -1em">|<br>1</div>
+<div style="position: absolute; left: 36%; width: 2em; margin-left: -1em">|<br>√2</div>
+</div>
+<label style="display: block; margin-top: 12px"><span class="depth"></span>
+<input class="depth" type="range" min="2" max="50" step="1" value="50" style="@range@"></label>
+<button class="again" type="button">Draw again</button>
+</div>
+<div class="result" aria-live="polite" style="margin-top: 20px; line-height: 1.5">
+Run this cell to send a signal through a deep network.</div>
+<div style="margin-top: 12px">▮ activations beyond the axis</div>
+</div>
+</div>
+<script>
+for (const view of document.querySelectorAll(".@class@:not([data-ready])")) {
+  view.dataset.ready = "";
+  const n = 100, most = 50, examples = 10;
+  const [canvas, controls, group, again, result] =
+    ["canvas", ".controls", ".activations", ".again", ".result"]
+      .map(name => view.querySelector(name));
+  const [gainText, gainSlider, depthText, depth] =
+    ["span.gain", "input.gain", "span.depth", "input.depth"].map(name => view.querySelector(name));
+  const pen = canvas.getContext("2d");
+  @activations@
+  @normals@
+  let activation, seed = 1, x, c, weights;
+
+  @raised@
+  const power10 = power => "10" + [...String(power)].map(raised).join("");
+  const written = number => number >= 0.001 && number < 1000 ? number.toPrecision(3)
+    : number.toExponential(2).replace(/e[+]?(.*)/, (_, power) => " · " + power10(power));
+
+  const draw = () => {
+    const normal = normals(seed), drawn = size => new Float64Array(size).map(normal);
+    [x, c] = [drawn(examples * n), drawn(n)];
+    weights = Array.from({length: most}, () => drawn(n * n));
+  };
+  const forward = (layers, gain) => {
+    const A = [x], g = activations[activation][0];
+    for (const w of weights.slice(0, layers)) {
+      const before = A.at(-1), after = new Float64Array(examples * n);
+      for (let i = 0; i < after.length; i++) {
+        const first = i - i % n, row = i % n * n;
+        let z = 0;
+        for (let k = 0; k < n; k++) z += w[row + k] * before[first + k];
+        after[i] = g(gain / Math.sqrt(n) * z);
+      }
+      A.push(after);
+    }
+    return A;
+  };
+  // Of the sum of the last layer's activations, each times its number c.
+  const backward = (A, gain) => {
+    const slope = activations[activation][1], dA = [Float64Array.from(x, (_, i) => c[i % n])];
+    for (let l = A.length - 1; l > 0; l--) {
+      const w = weights[l - 1], before = new Float64Array(examples * n);
+      for (let i = 0; i < before.length; i++) {
+        const first = i - i % n, row = i % n * n;
+        const dz = gain / Math.sqrt(n) * dA[0][i] * slope(A[l][i]);
+        for (let k = 0; k < n; k++) before[first + k] += w[row + k] * dz;
+      }
+      dA.unshift(before);
+    }
+    return dA;
+  };
+
+  const [left, right, top, bottom] = [120, 1130, 100, 610], decades = 9;
+  const across = layer => left + (right - left) * layer / most;
+  const up = power => (top + bottom) / 2 - (bottom - top) / 2 * power / decades;
+  const axes = () => {
+    pen.font = "40px sans-serif";
+    pen.fillStyle = "black";
+    pen.textBaseline = "middle";
+    pen.textAlign = "left";
+    pen.fillText("root mean square", 0, 28);
+    for (let power = -decades; power <= decades; power += 3) {
+      pen.textAlign = "right";
+      pen.fillText(power ? power10(power) : "1", left - 16, up(power));
+      pen.fillStyle = power ? "#ddd" : "#888";
+      pen.fillRect(left, up(power) - 1, right - left, 3);
+      pen.fillStyle = "black";
+    }
+    pen.textAlign = "center";
+    for (let layer = 0; layer <= most; layer += 10)
+      pen.fillText(layer, across(layer), bottom + 36);
+    pen.fillText("layer (0: the input)", (left + right) / 2, bottom + 84);
+  };
+  // In the direction of travel. Where a line leaves the axis an arrow says so.
+  const line = (values, layers, colour, dash) => {
+    const powers = layers.map(layer => Math.log10(values[layer]));
+    pen.save();
+    pen.beginPath();
+    pen.rect(left - 10, top, right - left + 20, bottom - top);
+    pen.clip();
+    pen.strokeStyle = pen.fillStyle = colour;
+    pen.lineWidth = 8;
+    pen.setLineDash(dash);
+    pen.beginPath();
+    layers.forEach((layer, i) => pen.lineTo(across(layer), up(powers[i])));
+    pen.stroke();
+    pen.restore();
+    const out = powers.findIndex(power => Math.abs(power) > decades);
+    if (out < 0) return;
+    const side = Math.sign(powers[out]), before = powers[out - 1];
+    const share = (side * decades - before) / (powers[out] - before);
+    const place = across(layers[out - 1] + share * (layers[out] - layers[out - 1]));
+    pen.fillStyle = colour;
+    pen.beginPath();
+    pen.moveTo(place, up(side * decades) - 34 * side);
+    pen.lineTo(place - 20, up(side * decades));
+    pen.lineTo(place + 20, up(side * decades));
+    pen.fill();
+  };
+  // 31 bars, and beside them one for all that lies beyond on each side.
+  const histogram = (values, layer, place, range) => {
+    const bars = Array(33).fill(0), start = 24 + 228 * place, floor = 956;
+    for (const value of values)
+      bars[Math.min(32, Math.max(0, 1 + Math.floor((30 * value / range + 31) / 2)))]++;
+    bars.forEach((count, k) => {
+      const height = 150 * count / Math.max(...bars), beyond = k % 32 == 0;
+      pen.fillStyle = beyond ? "black" : "#0173b2";
+      pen.fillRect(start + 6 * k + (k == 0 ? -4 : k == 32 ? 4 : 0), floor - height, 6, height);
+    });
+    pen.fillStyle = "black";
+    pen.fillRect(start, floor, 198, 3);
+    pen.textAlign = "center";
+    pen.fillText("layer " + layer, start + 99, floor - 180);
+    pen.fillText("0", start + 99, floor + 30);
+    pen.textAlign = "left";
+    pen.fillText("−" + range, start, floor + 30);
+    pen.textAlign = "right";
+    pen.fillText(range, start + 198, floor + 30);
+  };
+  const show = () => {
+    const gain = gainSlider.value == 1.4 ? Math.SQRT2 : +gainSlider.value, last = +depth.value;
+    const A = forward(last, gain), dA = backward(A, gain);
+    const [size, gradient] = [A, dA].map(all => all.map(
+      one => Math.sqrt(one.reduce((sum, value) => sum + value ** 2, 0) / one.length)));
+    const layers = A.map((_, layer) => layer), range = /ReLU|identity/.test(activation) ? 3 : 1;
+    pen.clearRect(0, 0, canvas.width, canvas.height);
+    axes();
+    line(size, layers, "#0173b2", []);
+    line(gradient, [...layers].reverse(), "#d55e00", [20, 12]);
+    const seen = new Set([0, 1, 2, 3, 4].map(k => Math.round(1 + (last - 1) * k / 4)));
+    [...seen].forEach((layer, place) => histogram(A[layer], layer, place, range));
+    gainText.textContent = `gain = ${gain == Math.SQRT2 ? "√2" : gain.toFixed(2)}: `
+      + `σ = gain / √${n} = ${(gain / Math.sqrt(n)).toFixed(3)}`;
+    depthText.textContent = "layers: " + last;
+    const ends = (values, from, to) =>
+      `${written(values[from])} in layer ${from}, ${written(values[to])} in layer ${to}`;
+    result.innerHTML = `<b style="color: #0173b2">━ activations</b><br>${ends(size, 0, last)}<br>`
+      + `<b style="color: #d55e00">╍ gradient</b><br>${ends(gradient, last, 0)}`;
+  };
+  const choose = name => {
+    activation = name;
+    for (const button of group.children) {
+      const pressed = button.textContent == name;
+      @mark@
+    }
+    show();
+  };
+  for (const name of Object.keys(activations)) {
+    const button = group.appendChild(document.createElement("button"));
+    button.type = "button";
+    button.textContent = name;
+    button.style = @button@;
+    button.onclick = () => choose(name);
+  }
+  again.style = @button@
+      + "; margin-top: 20px; background: #0173b2; color: white";
+  again.onclick = () => {
+    seed++;
+    draw();
+    show();
+  };
+  gainSlider.oninput = depth.oninput = show;
+  canvas.hidden = controls.hidden = false;
+  @keys@
+  draw();
+  choose("ReLU");
+}
+</script>
+"""
+_SIGNAL_TEXT = (
+    "A deep network drawn at random, and how large activations and gradient are in each layer."
+)
 
 
 def explore(draw: Callable[..., None], **choices: Sequence[Any]) -> None:
@@ -821,6 +1295,74 @@ def gallery(figures: Mapping[tuple[str, ...], Figure]) -> None:
     _show("gallery", _GALLERY, _GALLERY_TEXT, parts)
 
 
+def playground(datasets: Mapping[str, tuple[ArrayLike, ArrayLike]]) -> None:
+    """Show a small network that learns to tell two classes of points apart, live in the browser.
+
+    Buttons choose the data set and the activation, sliders the number of hidden layers (none: this
+    is logistic regression) and of units in each. The output is a sigmoid; the loss is the
+    cross-entropy, a mean over the points. All points are used at every step of Adam, with rate
+    0.03 and Keras's other settings. Weights start normal with variance 1/n_in, in ReLU layers
+    2/n_in, and biases at zero. Every choice starts the training again from the same random numbers,
+    "Start again" from others. The first network has taken 300 steps already; training stops by
+    itself after another 2,000. The result is a piece of HTML that needs neither a kernel nor
+    anything from the Internet.
+
+    Parameters
+    ----------
+    datasets : dict
+        For each data set, by its name, the points x, shape (m, 2), and their classes y, shape
+        (m,), each 0 or 1. The network takes x as it is, rounded to four digits of the range, so
+        scale it as for any network. A few hundred points train smoothly.
+
+    Raises
+    ------
+    ValueError
+        If there is no data set; or, with the name of the data set, its arrays have other shapes,
+        x is not finite or the same everywhere, a label is not 0 or 1, or a class has no point.
+    """
+    if not datasets:
+        raise ValueError("datasets holds no data set: give a dict of {name: (x, y)}.")
+    sets = []
+    for name, pair in datasets.items():
+        x, y = _checked_points(name, pair)
+        low, high = x.min(axis=0), x.max(axis=0)
+        side = 1.15 * (high - low).max()
+        left, top = (low + high) / 2 + [-side / 2, side / 2]
+        digits = 4 - math.floor(math.log10(side))
+        sets.append(
+            {
+                "name": str(name),
+                "x": x.round(digits).ravel().tolist(),
+                "y": y.astype(int).tolist(),
+                "left": left,
+                "top": top,
+                "side": side,
+            }
+        )
+    parts = {
+        "sets": json.dumps(sets).replace("<", r"\u003c"),
+        "rate": str(_RATE),
+        "first": str(_FIRST),
+    }
+    _show("playground", _PLAYGROUND, _PLAYGROUND_TEXT, parts)
+
+
+def signal() -> None:
+    """Show how activations and gradients grow or fade through the layers of a random network.
+
+    The network has up to 50 layers of 100 units, with normal weights of mean 0 and standard
+    deviation gain / √100, and no biases. Ten inputs of standard normal numbers go through it.
+    Lines show, for each layer, the root mean square of its activations, and of the gradient with
+    respect to them, backwards from a linear function of the last layer's activations with
+    standard normal coefficients. Histograms show the activations in five of the layers, each to
+    its own height. Buttons choose the activation, sliders the gain and the number of layers;
+    "Draw again" draws other weights. All is measured: no theory is drawn. Where a line leaves the
+    axis an arrow says so, and the numbers stand beside it. The result is a piece of HTML that
+    needs neither a kernel nor a network.
+    """
+    _show("signal", _SIGNAL, _SIGNAL_TEXT, {})
+
+
 def _surface(values: Callable[[np.ndarray], ArrayLike], box: ArrayLike) -> dict[str, str]:
     """Draw a surface from edge to edge, and tell its size and that of the canvas over it."""
     from course_utils import plotting
@@ -881,6 +1423,39 @@ def _checked_stages(
     if not (np.isfinite(points).all() and np.isfinite(lattice).all()):
         raise ValueError(f"{name!r} holds positions that are not finite (NaN or infinity).")
     return points, lattice
+
+
+def _checked_points(name: str, pair: tuple[ArrayLike, ArrayLike]) -> tuple[np.ndarray, np.ndarray]:
+    try:
+        x, y = pair
+    except (TypeError, ValueError):
+        raise ValueError(f"{name!r} is not a pair (x, y) of points and their classes.") from None
+    x, y = np.asarray(x, dtype=float), np.asarray(y)
+    if x.ndim != 2 or x.shape[1] != 2 or y.shape != x.shape[:1]:
+        raise ValueError(
+            f"{name!r} has x of shape {x.shape} and y of shape {y.shape}, but (m, 2) and (m,) are "
+            "expected: two numbers and a class for each point."
+        )
+    finite = np.isfinite(x).all(axis=1)
+    if not finite.all():
+        first = int(finite.argmin())
+        raise ValueError(
+            f"{name!r} holds numbers that are not finite (NaN or infinity), first x[{first}] = "
+            f"{x[first].tolist()}: leave such points out."
+        )
+    known = np.isin(y, [0, 1])
+    if not known.all():
+        first = int(known.argmin())
+        raise ValueError(
+            f"{name!r} has the label y[{first}] = {y[first]}, but each label must be 0 or 1: the "
+            "network tells two classes apart."
+        )
+    for label in (0, 1):
+        if label not in y:
+            raise ValueError(f"{name!r} has no point of class {label}: both classes are needed.")
+    if not np.ptp(x, axis=0).any():
+        raise ValueError(f"All points of {name!r} lie in one place: there is nothing to draw.")
+    return x, y
 
 
 def _data_uri(picture: Image.Image) -> str:

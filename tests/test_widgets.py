@@ -15,8 +15,17 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from course_utils import data
-from course_utils.widgets import descend, explore, gallery, latent_pad, swarm, transport
+from course_utils import data, networks
+from course_utils.widgets import (
+    descend,
+    explore,
+    gallery,
+    latent_pad,
+    playground,
+    signal,
+    swarm,
+    transport,
+)
 
 
 @pytest.fixture
@@ -910,3 +919,467 @@ def test_buttons_choose_the_picture_in_a_browser(made, tmp_path, copies):
         assert pressed == [[label] for label in labels]
         png = Image.open(io.BytesIO(base64.b64decode(picture.partition(",")[2])))
         assert png.convert("RGB").getpixel((20, 20)) == tuple(COLOURS[labels])
+
+
+CHANCE = np.random.default_rng(0)
+CROSS = CHANCE.uniform(-1, 1, size=(60, 2))
+WIDE = CHANCE.normal(size=(40, 2)) * [3, 1] + [10, -20]
+SETS = {
+    "cross": (CROSS, (CROSS[:, 0] * CROSS[:, 1] > 0).astype(int)),
+    "wide & <few>": (WIDE, WIDE[:, 0] + CHANCE.normal(size=40) > 10),
+}
+NETWORKS = {"playground": (playground, SETS), "signal": (signal,)}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_stands_on_its_own_and_is_small(made, name):
+    page = made(*NETWORKS[name])
+    assert "@" not in page and " id=" not in page and "<few>" not in page
+    assert page.count("<script") == page.count("</script") == 1
+    assert not re.search(r"//(?! )|<link|<script\b.+src|<img|import|fetch", page)
+    assert "Run this cell to" in page  # where scripts may not run
+    assert made(*NETWORKS[name]) == page  # a notebook that is built again stays the same
+    assert page.count(re.search(name + "-[0-9a-f]{16}", page)[0]) == 2
+    many = np.random.default_rng(0).normal(size=(200, 2)), np.arange(200) % 2
+    page = made(playground, dict.fromkeys("abcde", many)) if name == "playground" else page
+    assert len(page) < {"playground": 150_000, "signal": 40_000}[name]
+
+
+def sets_of(page: str) -> list[dict]:
+    """The data sets that a playground's script is given."""
+    return json.loads(re.search(r"const sets = (\[.*?\}\]), cells", page)[1])
+
+
+def test_a_playground_keeps_its_points_in_a_square_view(made):
+    page = made(playground, SETS)
+    for one, (name, (x, y)) in zip(sets_of(page), SETS.items(), strict=True):
+        kept = np.reshape(one["x"], (-1, 2))
+        assert one["name"] == name and one["y"] == y.astype(int).tolist()
+        span = np.ptp(x, axis=0).max()
+        assert one["side"] == pytest.approx(1.15 * span)
+        np.testing.assert_allclose(kept, x, atol=span / 10_000)
+        places = (kept - [one["left"], one["top"]]) / one["side"] * [1, -1]
+        assert places.min() > 0.05 and places.max() < 0.95
+        np.testing.assert_allclose(places.min(axis=0), 1 - places.max(axis=0), atol=1e-3)  # centred
+    other = made(playground, {"cross": SETS["cross"]})
+    classes = [re.search("playground-[0-9a-f]{16}", one)[0] for one in (page, other)]
+    assert classes[0] != classes[1]
+
+
+X, Y = SETS["cross"]
+GAP = X * np.where(np.arange(60) == 7, np.nan, 1)[:, None]
+
+
+@pytest.mark.parametrize(
+    ("datasets", "words"),
+    [
+        ({}, "datasets holds no data set: give a dict"),
+        ({"a": 3}, r"'a' is not a pair \(x, y\)"),
+        ({"a": (X, Y, Y)}, r"'a' is not a pair \(x, y\)"),
+        ({"a": (X.T, Y)}, r"'a' has x of shape \(2, 60\) and y of shape \(60,\), but \(m, 2\) and"),
+        ({"a": (X[:, 0], Y)}, r"x of shape \(60,\)"),
+        ({"a": (X[0, 0], Y)}, r"x of shape \(\) and"),
+        ({"a": (X, Y[1:])}, r"y of shape \(59,\)"),
+        ({"a": (X, Y[:, None])}, r"y of shape \(60, 1\)"),
+        (SETS | {"a": (GAP, Y)}, r"'a' holds numbers that are not finite .* first x\[7\] = \[nan"),
+        ({"a": (X + np.inf, Y)}, r"not finite .* x\[0\] = \[inf"),
+        ({"a": (X, 2 * Y - 1)}, r"'a' has the label y\[\d\] = -1, but .* must be 0 or 1"),
+        ({"a": (X, np.where(Y, 0.5, 0))}, r"the label y\[\d\] = 0.5"),
+        ({"a": (X, np.where(Y, "dog", "cat"))}, r"the label y\[0\] = (dog|cat)"),
+        ({"a": (X, 0 * Y)}, "'a' has no point of class 1: both"),
+        ({"a": (X, 0 * Y + 1)}, "'a' has no point of class 0"),
+        ({"a": (X[:0], Y[:0])}, "'a' has no point of class 0"),
+        ({"a": (0 * X, Y)}, "All points of 'a' lie in one place"),
+    ],
+)
+def test_playground_says_what_is_wrong(made, datasets, words):
+    with pytest.raises(ValueError, match=words):
+        made(playground, datasets)
+
+
+def normals(seed: int, count: int) -> np.ndarray:
+    """The normal numbers that the scripts draw: mulberry32 on 32 bits, Box and Muller."""
+    state = (seed + 0x6D2B79F5 * np.arange(1, 2 * count + 1, dtype=np.uint64)).astype(np.uint32)
+    mixed = (state ^ (state >> 15)) * (state | 1)
+    mixed ^= mixed + (mixed ^ (mixed >> 7)) * (mixed | 61)
+    u = (mixed ^ (mixed >> 14)).reshape(count, 2) / 2**32
+    return np.sqrt(-2 * np.log(1 - u[:, 0])) * np.cos(2 * np.pi * u[:, 1])
+
+
+def test_the_generator_of_the_scripts_is_normal():
+    assert normals(1, 3) == pytest.approx(normals(1, 9)[:3])
+    drawn = np.concatenate([normals(seed, 20_000) for seed in (1, 2)])
+    moments = [(drawn**k).mean() for k in (1, 2, 3, 4)]
+    np.testing.assert_allclose(moments, [0, 1, 0, 3], atol=0.1)
+    assert abs(np.corrcoef(drawn[:20_000], drawn[20_000:])[0, 1]) < 0.03
+
+
+def trained(x, y, activation: str, depth: int, width: int, seed: int, steps: int):
+    """Weights, biases and names of the activations after some steps of Adam, in NumPy."""
+    sizes, names = [2, *[width] * depth, 1], [activation.lower()] * depth + ["identity"]
+    shapes = list(zip(sizes[1:], sizes[:-1], strict=True))
+    drawn = np.split(normals(seed, 300), np.cumsum([n * k for n, k in shapes]))
+    W = [
+        np.sqrt((2 if name == "relu" else 1) / k) * part.reshape(n, k)
+        for part, (n, k), name in zip(drawn[:-1], shapes, names, strict=True)
+    ]
+    parameters = W + [np.zeros((n, 1)) for n, _ in shapes]
+    V, S = ([np.zeros_like(p) for p in parameters] for _ in "VS")
+    for t in range(1, steps + 1):
+        W, b = parameters[: depth + 1], parameters[depth + 1 :]
+        Z, A = networks.forward(x.T, W, b, names)
+        dZ = (networks.activation("sigmoid").g(Z[-1]) - y) / len(y)
+        gradients = networks.backward(dZ, Z, A, W, names)
+        for i, g in enumerate(gradients.dW + gradients.db):
+            V[i] = 0.9 * V[i] + 0.1 * g
+            S[i] = 0.999 * S[i] + 0.001 * g**2
+            V_corr, S_corr = V[i] / (1 - 0.9**t), S[i] / (1 - 0.999**t)
+            eta = 1e-7 / np.sqrt(1 - 0.999**t)  # Keras adds it before the correction
+            parameters[i] = parameters[i] - 0.03 * V_corr / (np.sqrt(S_corr) + eta)
+    return parameters[: depth + 1], parameters[depth + 1 :], names
+
+
+# A canvas is asked what it draws, and a number what it is before it is rounded. Frames come when
+# they are called.
+TRACE = """
+<script>
+const strokes = [], rectangles = [], texts = [], exact = [];
+const trace = (kind, name, note) => {
+  const before = kind[name];
+  kind[name] = function (...given) {
+    note.call(this, ...given);
+    return before.apply(this, given);
+  };
+};
+const drawing = CanvasRenderingContext2D.prototype;
+let way = [];
+trace(drawing, "beginPath", () => way = []);
+for (const name of ["moveTo", "lineTo"]) trace(drawing, name, (...place) => way.push(place));
+trace(drawing, "stroke", function () { strokes.push([this.strokeStyle, this.lineWidth, way]); });
+trace(drawing, "fill", function () { strokes.push([this.fillStyle, "fill", way]); });
+trace(drawing, "fillRect", function (...box) { rectangles.push([this.fillStyle, ...box]); });
+trace(drawing, "fillText", (...given) => texts.push(given));
+trace(Number.prototype, "toFixed", function () { exact.push(Number(this)); });
+window.requestAnimationFrame = frame => frames.push(frame);
+window.cancelAnimationFrame = () => frames.length = 0;
+const clear = () => {
+  for (const list of [strokes, rectangles, texts, exact, arcs]) list.length = 0;
+};
+const set = (name, value) => {
+  find(name).value = value;
+  find(name).dispatchEvent(new Event("input"));
+};
+const click = text =>
+  [...document.querySelectorAll("button")].find(button => button.textContent == text).click();
+</script>
+"""
+TRAININGS = """
+<pre id="seen"></pre>
+<script>
+const seen = [];
+const note = milliseconds => seen.push([
+  find(".result").innerText, exact.slice(-2), strokes.find(one => one[1] == 6)[2],
+  strokes.filter(one => one[1] == "fill").map(one => one[2][0]).filter(Boolean),
+  arcs.map(given => given.slice(0, 2)),
+  @nodes@.map(([x, y]) => [...find("canvas").getContext("2d").getImageData(x, y, 1, 1).data]),
+  milliseconds,
+]);
+const first = [strokes.length > 0, find(".train").textContent, find("canvas").hidden];
+click("cross");
+addEventListener("load", () => {
+  for (const [name, activation, depth, width, again, steps] of @settings@) {
+    click(name);
+    set("input.depth", depth);
+    set("input.width", width);
+    click(activation);
+    for (let i = 0; i < again; i++) click("Start again");
+    let before = performance.now();
+    for (let i = 0; i < steps / 4; i++) {
+      clear();
+      before = performance.now();
+      frames.pop()();
+    }
+    if (steps == 0) {
+      clear();
+      click("Pause");
+    }
+    note(performance.now() - before);
+  }
+  find("#seen").textContent = JSON.stringify([first, seen]);
+});
+</script>
+"""
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+def test_the_playground_trains_as_numpy_does_in_a_browser(made, tmp_path, copies):
+    nodes = np.stack(np.meshgrid(np.arange(3, 60, 6), np.arange(3, 60, 6)), axis=-1).reshape(-1, 2)
+    settings = [  # the data set, the activation, hidden layers, width, new seeds, steps
+        ("cross", "tanh", 2, 4, 0, 300),
+        ("cross", "ReLU", 3, 8, 0, 100),
+        ("cross", "sigmoid", 1, 1, 1, 100),
+        ("cross", "identity", 4, 2, 0, 40),
+        ("cross", "tanh", 4, 8, 1, 300),
+        ("cross", "ReLU", 0, 5, 0, 60),
+        ("wide & <few>", "tanh", 0, 1, 0, 200),
+        ("wide & <few>", "ReLU", 2, 3, 1, 4),
+        ("cross", "sigmoid", 4, 8, 0, 0),
+    ]
+    script = TRAININGS.replace("@settings@", json.dumps(settings))
+    script = script.replace("@nodes@", json.dumps((nodes * 1040 // 60).tolist()))
+    page = made(playground, SETS)
+    sets = {one["name"]: one for one in sets_of(page)}
+    browser = WATCH + TRACE + page * copies + script
+    first, seen = seen_in_a_browser(browser, tmp_path, clock="real")
+    assert first == [True, "Train", False]
+
+    seed, apart = 1, 0
+    for (name, activation, depth, width, again, steps), one in zip(settings, seen, strict=True):
+        text, (loss, right), line, triangles, circles, pixels, _ = one
+        seed += again
+        given, x, y = sets[name], np.reshape(sets[name]["x"], (-1, 2)), np.array(sets[name]["y"])
+        W, b, names = trained(x, y, activation, depth, width, seed, steps)
+
+        def score(points, W=W, b=b, names=names):
+            return networks.forward(points.T, W, b, names)[0][-1][0]
+
+        z = score(x)
+        expected = np.logaddexp(0, np.where(y == 1, -z, z)).mean()
+        assert loss == pytest.approx(expected, rel=1e-6)
+        assert right == pytest.approx(100 * ((z > 0) == y).mean())
+        parameters = sum(w.size for w in W + b)
+        assert text == (
+            f"{parameters} parameters, {steps} steps\ntraining loss {loss:.3f}, {right:.1f} % right"
+        )
+
+        k, cell = np.arange(61), 1040 / 60
+        corner, side = np.array([given["left"], given["top"]]), given["side"] * np.array([1, -1])
+        lattice = corner + side * np.stack(np.meshgrid(k, k), axis=-1).reshape(-1, 2) / 60
+        heights = score(lattice).reshape(61, 61)
+        changes = (
+            np.diff(heights > 0, axis=1)[1:-1].sum() + np.diff(heights > 0, axis=0)[:, 1:-1].sum()
+        )
+        border = np.stack([heights[0], heights[-1], heights[:, 0], heights[:, -1]])
+        assert len(line) == 2 * changes + np.diff(border > 0).sum()
+        for ends in np.reshape(line, (-1, 2, 2)) / cell:
+            assert np.ptp(ends, axis=0).max() < 1 + 1e-9  # inside one cell
+            for column, row in ends:
+                i, j = (min(int(place + 1e-9), 59) for place in (column, row))
+                u, v = column - i, row - j
+                (a, c), (d, e) = heights[j : j + 2, i : i + 2]
+                on_line = (1 - v) * ((1 - u) * a + u * c) + v * ((1 - u) * d + u * e)
+                assert abs(on_line) < 1e-6 * abs(heights).max()
+                assert min(abs(u), abs(1 - u), abs(v), abs(1 - v)) < 1e-9  # on its edge
+
+        places = (x - corner) / side * 1040
+        np.testing.assert_allclose(circles, places[y == 0], atol=1e-6)
+        np.testing.assert_allclose(triangles, places[y == 1] - [0, 14], atol=1e-6)
+        marks = np.concatenate([places, np.reshape(line, (-1, 2))])
+        for node, pixel in zip(nodes, pixels, strict=True):
+            if np.hypot(*(marks - node * cell).T).min() > 30:
+                share = np.tanh(heights[node[1], node[0]] / 2)
+                colour = np.array([222, 143, 5] if share > 0 else [1, 115, 178])
+                colour = 255 + 0.6 * abs(share) * (colour - 255)
+                np.testing.assert_allclose(pixel, [*colour, 255], atol=12)
+                apart += 1
+    assert apart > 300
+    assert np.median([one[-1] for one in seen]) < 100  # milliseconds for a frame
+
+
+PRESSES = """
+<pre id="seen"></pre>
+<script>
+const seen = [];
+const note = () => seen.push([find(".train").textContent, frames.length,
+  Number(find(".result").textContent.match(/, ([0-9]+) steps/)[1]), exact.at(-2)]);
+const tick = count => {
+  for (let i = 0; i < count; i++) frames.pop()();
+  note();
+};
+addEventListener("load", () => {
+  note();
+  click("Train");
+  note();
+  tick(2);
+  click("Pause");
+  note();
+  click("Train");
+  tick(1);
+  click("Start again");
+  note();
+  tick(499);
+  tick(1);
+  click("Train");
+  tick(1);
+  for (const [name, value] of [["width", 5], ["depth", 1]]) {
+    set("input." + name, value);
+    note();
+    tick(1);
+  }
+  click("wide & <few>");
+  note();
+  click("cross");
+  click("ReLU");
+  note();
+  tick(1);
+  const controls = [...document.querySelectorAll(".inner button, .inner input")];
+  const states = [0, 4].map(depth => {
+    set("input.depth", depth);
+    return [controls.every(one => one.disabled), controls.some(one => one.disabled),
+            find("span.depth").textContent, find("span.width").textContent];
+  });
+  const pressed = [...document.querySelectorAll("[aria-pressed=true]")].map(one => one.textContent);
+  const keys = press();
+  find("[data-ready]").remove();  // as when the cell runs again
+  frames.pop()();
+  find("#seen").textContent =
+    JSON.stringify([frames.length, controls.length, states, pressed, keys, seen]);
+});
+</script>
+"""
+
+
+def test_the_playground_trains_pauses_stops_and_starts_again_in_a_browser(made, tmp_path):
+    page = WATCH + TRACE + made(playground, SETS) + PRESSES
+    left, count, states, pressed, keys, seen = seen_in_a_browser(page, tmp_path)
+    assert left == 0 and count == 5 and keys == ["Enter"]
+    assert states[0] == [True, True, "hidden layers: 0", "units in each: 5"]
+    assert states[1] == [False, False, "hidden layers: 4", "units in each: 5"]
+    assert pressed == ["cross", "ReLU"]
+    expected = [
+        ("Train", 0, 300),  # it has trained before it is seen
+        ("Pause", 1, 300),
+        ("Pause", 1, 308),
+        ("Train", 0, 308),
+        ("Pause", 1, 312),
+        ("Pause", 1, 0),  # started again
+        ("Pause", 1, 1996),
+        ("Train", 0, 2000),  # stopped by itself
+        ("Pause", 1, 2004),
+        ("Pause", 1, 0),  # another width
+        ("Pause", 1, 4),
+        ("Pause", 1, 0),  # another depth
+        ("Pause", 1, 4),
+        ("Pause", 1, 0),  # another data set
+        ("Pause", 1, 0),  # another activation
+        ("Pause", 1, 4),
+    ]
+    assert [tuple(one[:3]) for one in seen] == expected
+    losses = [loss for *_, loss in seen]
+    assert losses[0] < 0.5 * losses[5]
+    assert losses[2] == losses[3] and len(set(losses)) == len(losses) - 2
+
+
+SIGNALS = """
+<pre id="seen"></pre>
+<script>
+const seen = [];
+addEventListener("load", () => {
+  const first = strokes.length > 0 && !find("canvas").hidden;
+  for (const [activation, gain, depth, again] of @settings@) {
+    for (let i = 0; i < again; i++) click("Draw again");
+    click(activation);
+    set("input.gain", gain);
+    clear();
+    const before = performance.now();
+    set("input.depth", depth);
+    seen.push([performance.now() - before, strokes.slice(), rectangles.slice(), texts.slice(),
+               find("span.gain").textContent, find("span.depth").textContent,
+               find(".result").innerText,
+               document.querySelectorAll("[aria-pressed=true]").length]);
+  }
+  find("#seen").textContent = JSON.stringify([first, press(), seen]);
+});
+</script>
+"""
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+def test_a_signal_goes_through_the_layers_as_in_numpy_in_a_browser(made, tmp_path, copies):
+    settings = [  # the activation, gain, depth, new draws
+        ("ReLU", 1.4, 50, 0),
+        ("tanh", 2, 33, 0),
+        ("sigmoid", 1, 20, 1),
+        ("identity", 3, 50, 0),
+        ("identity", 0.5, 2, 0),
+        ("ReLU", 0.5, 50, 0),
+    ]
+    script = SIGNALS.replace("@settings@", json.dumps(settings))
+    page = WATCH + TRACE + made(signal) * copies + script
+    first, keys, seen = seen_in_a_browser(page, tmp_path, clock="real")
+    assert first and keys == ["Enter"]
+    assert np.median([one[0] for one in seen]) < 100  # milliseconds
+
+    seed, axes = 1, []
+    for (name, gain, depth, again), one in zip(settings, seen, strict=True):
+        _, strokes, rectangles, texts, gain_text, depth_text, result, pressed = one
+        seed += again
+        drawn = normals(seed, 1_100 + 50 * 10_000)
+        x, c, W = np.split(drawn, [1_000, 1_100])
+        gain = np.sqrt(2) if gain == 1.4 else gain
+        W = list(gain / 10 * W.reshape(50, 100, 100)[:depth])
+        names = [name.lower()] * depth
+        Z, A = networks.forward(x.reshape(10, 100).T, W, [np.zeros((100, 1))] * depth, names)
+        c = np.repeat(c[:, None], 10, axis=1)
+        dZ = c * networks.activation(names[0]).slope(Z[-1])
+        dA = [*networks.backward(dZ, Z, A, W, names).dA, c]
+        size, gradient = (np.sqrt([np.mean(a**2) for a in all]) for all in (A, dA))
+
+        lines = {colour: np.array(way) for colour, width, way in strokes if width == 8}
+        across = 120 + 1010 * np.arange(depth + 1) / 50
+        for colour, values in (("#0173b2", size), ("#d55e00", gradient[::-1])):
+            columns = across if colour == "#0173b2" else across[::-1]
+            expected = np.stack([columns, 355 - 255 / 9 * np.log10(values)], axis=1)
+            np.testing.assert_allclose(lines[colour], expected, rtol=1e-6)
+            arrows = [way for style, kind, way in strokes if kind == "fill" and style == colour]
+            outside = abs(np.log10(values)) > 9
+            assert len(arrows) == outside.any()
+            if arrows:  # where the line crosses the end of the axis
+                tip, *foot = arrows[0]
+                end = 100 if values[outside][0] > 1 else 610
+                assert [place[1] for place in foot] == [end, end]
+                i = outside.argmax()
+                assert min(columns[i - 1 : i + 1]) <= tip[0] <= max(columns[i - 1 : i + 1])
+                assert tip[1] == (end - 34 if end == 100 else end + 34)
+
+        first_text, activations, _, gradients, *_ = result.split("\n")
+        assert first_text == "━ activations"
+        for text, (start, from_, end, to) in (
+            (activations, (size[0], 0, size[-1], depth)),
+            (gradients, (gradient[-1], depth, gradient[0], 0)),
+        ):
+            found = re.fullmatch(rf"(.+) in layer {from_}, (.+) in layer {to}", text).groups()
+            assert [value(part) for part in found] == pytest.approx([start, end], rel=0.006)
+
+        range_ = 3 if name in ("identity", "ReLU") else 1
+        layers = {
+            50: [1, 13, 26, 38, 50],
+            33: [1, 9, 17, 25, 33],
+            20: [1, 6, 11, 15, 20],
+            2: [1, 2],
+        }
+        bars = np.array([box[4] for box in rectangles if box[3] == 6]).reshape(-1, 33)
+        titles = [int(text[6:]) for text, *_ in texts if re.fullmatch(r"layer \d+", str(text))]
+        assert titles == layers[depth]
+        edges = np.array([-np.inf, *range_ / 30 * np.arange(-31, 32, 2), np.inf])
+        for heights, layer in zip(bars, layers[depth], strict=True):
+            count = np.histogram(A[layer], edges)[0]
+            np.testing.assert_allclose(heights, 150 * count / count.max(), atol=1)
+        colours = [box[0] for box in rectangles if box[3] == 6][:33]
+        assert colours == ["#000000", *["#0173b2"] * 31, "#000000"]
+
+        shown = "√2" if gain == np.sqrt(2) else f"{gain:.2f}"
+        assert gain_text == f"gain = {shown}: σ = gain / √100 = {gain / 10:.3f}"
+        assert depth_text == f"layers: {depth}" and pressed == copies
+        axes.append([given for given in texts if given[2] < 700])
+    assert all(one == axes[0] for one in axes)  # they do not jump
+    ticks = dict((text, y) for text, x, y in axes[0] if x == 104)
+    assert list(ticks) == ["10⁻⁹", "10⁻⁶", "10⁻³", "1", "10³", "10⁶", "10⁹"]
+    assert list(ticks.values()) == pytest.approx(np.linspace(610, 100, 7))
+
+
+def test_the_marks_stand_below_the_gains_that_they_name(made):
+    page = made(signal)
+    places = re.findall(r'left: (\d+)%; width: 2em; margin-left: -1em">\|<br>(1|√2)<', page)
+    assert places == [("20", "1"), ("36", "√2")]  # of the way from 0.5 to 3
+    assert 'class="gain" type="range" min="0.5" max="3" step="0.05"' in page

@@ -1,0 +1,977 @@
+# %% [markdown]
+# # Neural networks: one unit, then many
+#
+# **What is inside a neural network, and is there anything in it that you could not write yourself?**
+#
+# A unit weighs its inputs, adds them up and bends the sum. One such unit is a method that you know: linear or
+# logistic regression. A network is many units in layers, and it is trained with the chain rule, applied from
+# the last layer to the first. You will write all of it in a few lines of NumPy, hold every line against an
+# exact answer, and end with a network that reads digits as well as the one that Keras makes in four lines.
+#
+# ![Four maps of two interlocked half moons: one unit divides them by a straight line, eight bent units by a
+# curve close to the best possible one, which is dashed.](figures/neural_networks.png)
+#
+# | | |
+# | --- | --- |
+# | **Slides** | *Machine learning for astrophysics: deep learning*, from the first computation graph to the Keras model |
+# | **You will be able to** | read a network as a graph, as formulas and as code; count its parameters; choose an activation; write forward and back propagation and prove them right; say what softmax is, and what it is not |
+# | **You need** | matrix products, the chain rule, NumPy |
+# | **Time** | 75 minutes to work through, about a minute to run |
+
+# %% tags=["nbval-ignore-output"]
+import course_utils
+
+SEED = course_utils.setup(seed=1)
+
+# %%
+import time
+from functools import partial
+from itertools import pairwise
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from keras import layers
+from scipy import special
+from sklearn.datasets import make_circles, make_moons
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
+from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
+
+from course_utils import claims, data, metrics, networks, plotting, training, widgets
+from course_utils.exercises import neural_networks as exercises
+
+claim = claims.Claims()
+rng = np.random.default_rng(SEED)
+
+# %% [markdown]
+# The budget of this run.
+
+# %%
+EPOCHS, BATCH = 20, 32  # of the networks that read digits
+NETWORKS = 5  # of each kind: one alone might be luck
+
+# %% [markdown]
+# ## 1. One unit
+#
+# The slides draw the smallest network as a *computation graph*. Three features $x_1, x_2, x_3$ go in. The circle
+# does two things:
+#
+# $$z = w^T x + b, \qquad a = g(z).$$
+#
+# It weighs the features with its *weights* $w$, adds its *bias* $b$, and applies a function $g$, the *activation
+# function*. With one unit, the *activation* $a$ is already the prediction $\hat y$.
+
+# %%
+fig, axes = plt.subplots(1, 2, figsize=(12, 4))
+plotting.network(axes[0], [3, 1])
+plotting.network(axes[1], [3, 2, 1])
+axes[0].set_title("one unit")
+axes[1].set_title("two layers")
+plotting.show(
+    "Two graphs: three inputs joined to one unit; three inputs, two hidden units, one output."
+)
+
+# %% [markdown]
+# Now choose $g$. With the *sigmoid* $\sigma(z) = 1 / (1 + e^{-z})$, the unit is **logistic regression**. With the
+# identity, $g(z) = z$, it is **linear regression**. That is more than a likeness, as we will check.
+#
+# Our data: cells from 569 breast tumours, seen under a microscope. Three features: mean radius, texture and
+# concave points of the cells. The question: is the tumour malignant ($y = 1$) or benign ($y = 0$)? The slides
+# write examples as columns, so $X$ has one row per feature and one column per tumour.
+
+# %%
+cells = data.load_breast_cancer()
+columns = [
+    cells.feature_names.index(f"mean {name}") for name in ("radius", "texture", "concave points")
+]
+X = cells.x[:, columns].T.astype(float)
+X = (X - X.mean(axis=1, keepdims=True)) / X.std(axis=1, keepdims=True)
+y = (cells.y == 0).astype(float)
+n, m = X.shape
+print(f"X: {n} features of {m} tumours; {y.mean():.0%} malignant")
+
+# %% [markdown]
+# The unit learns by *gradient descent*: $w := w - \alpha\, dw$, where $dw$ stands for $dJ/dw$, as on the slides. The
+# cost $J$ is the mean of the logistic loss over the $m$ examples, with $a$ for the slides' $f_{w,b}(x)$:
+#
+# $$\mathcal L(a, y) = -y \log a - (1 - y) \log(1 - a).$$
+#
+# ### Exercise 1: the gradient of one unit
+#
+# Derive $dJ/dw$ by the chain rule: $J$ depends on $a$, $a$ on $z$, $z$ on $w$. Use $\sigma'(z) = a (1 - a)$. Then write
+# `gradient(w, b, X, y)` for `w` of shape (n,), `b` a number, `X` of shape (n, m) and `y` of shape (m,).
+
+
+# %%
+def gradient(w, b, X, y): ...
+
+
+exercises.q1.check(gradient)
+# exercises.q1.hint()  # and .solution()
+
+# %% [markdown]
+# The factor $a (1 - a)$ of the sigmoid cancels that of the loss. What is left is the error, $dz = (a - y) / m$ for each
+# example. For the identity and half the squared error it is the same. So one piece of code trains both units;
+# only $g$ differs. We add a small penalty $\tfrac{\lambda}{2} \|w\|^2$ to the cost, because scikit-learn has it too.
+#
+# **Predict.** How far will our unit's weights be from those of scikit-learn's `LogisticRegression`?
+
+
+# %%
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+def identity(z):
+    return z
+
+
+def train_unit(g, X, y, penalty=0.0, alpha=0.3, steps=5_000):
+    """One unit with activation g, by gradient descent from zero."""
+    w, b = np.zeros(len(X)), 0.0
+    for _ in range(steps):
+        dz = (g(w @ X + b) - y) / len(y)
+        w, b = w - alpha * (X @ dz + penalty * w), b - alpha * dz.sum()
+    return w, b
+
+
+# %%
+w, b = train_unit(sigmoid, X, y, penalty=1 / m)
+reference = LogisticRegression(C=1.0, tol=1e-10, max_iter=1_000).fit(X.T, y)  # C = 1 / (m penalty)
+theirs = [*reference.coef_[0], reference.intercept_[0]]
+claim("Sigmoid unit against logistic regression: largest difference of w and b",
+      np.abs(np.array([*w, b]) - theirs).max(), below=1e-6, digits=7)  # fmt: skip
+
+radius = cells.x[:, cells.feature_names.index("worst radius")].astype(float)
+w_linear, b_linear = train_unit(identity, X, radius)
+design = np.vstack([X, np.ones(m)]).T
+closed_form = np.linalg.lstsq(design, radius, rcond=None)[0]
+claim("Linear unit against least squares: largest difference of w and b",
+      np.abs([*w_linear, b_linear] - closed_form).max(), below=1e-6, digits=7)  # fmt: skip
+names = ["radius", "texture", "concave points", "b"]
+pd.DataFrame({"sigmoid unit": [*w, b], "logistic regression": theirs,
+              "linear unit": [*w_linear, b_linear], "least squares": closed_form}, names).round(3)  # fmt: skip
+
+# %% [markdown]
+# Not far: nowhere. Both costs have a single valley, and gradient descent reached its bottom. (The linear unit
+# predicts another number, the radius of the largest cells.) The sigmoid unit's $a$ is a probability: it answers
+# "malignant" where $a > 0.5$, that is where $w^T x + b > 0$. In the space of the features, this border is *flat*.
+#
+# *Learned: a unit is a regression that you know. Its activation says which.*
+#
+# ## 2. Many units
+#
+# In the right-hand graph each feature enters **all** hidden units, and all their activations enter the output unit. The
+# slides call this a *two-layer* network, because only hidden and output layers compute; the *input layer* holds
+# the features. *Hidden* are the layers in between. Layer $l$ keeps the weights of its $n_l$ units in the rows of a
+# matrix $W^{[l]}$, their biases in a column $b^{[l]}$. With $a^{[0]} = x$,
+#
+# $$z^{[l]} = W^{[l]} a^{[l-1]} + b^{[l]}, \qquad a^{[l]} = g(z^{[l]}).$$
+#
+# ### Exercise 2: count the parameters
+#
+# Write `count(sizes)`: how many weights and biases has a network of layers of these sizes, inputs first? The slide's
+# network has `sizes = (3, 2, 1)`. There may be many hidden layers, or none.
+
+
+# %%
+def count(sizes): ...
+
+
+exercises.q2.check(count)
+# exercises.q2.hint()  # and .solution()
+
+# %% [markdown]
+# By hand, for the slide's network: two hidden units with three weights and a bias each, 8; an output unit with two
+# weights and a bias, 3; together 11. By formula: $\sum_l n_l (n_{l-1} + 1)$.
+
+
+# %%
+def parameters(sizes):
+    return sum(n_out * (n_in + 1) for n_in, n_out in pairwise(sizes))
+
+
+def keras_network(sizes, activations, dtype="float64"):
+    """The same network in Keras: one Dense layer for each of ours."""
+    dense = [layers.Dense(n_out, activation=name, dtype=dtype)
+             for n_out, name in zip(sizes[1:], activations)]  # fmt: skip
+    return keras.Sequential([keras.Input((sizes[0],), dtype=dtype), *dense])
+
+
+for sizes in ((3, 2, 1), (784, 128, 10)):
+    counted = keras_network(sizes, ["relu"] * (len(sizes) - 1)).count_params()
+    print(f"{sizes}: {parameters(sizes):,} by formula, {counted:,} by Keras")
+    claim(
+        f"Parameters of {sizes}: formula less Keras",
+        parameters(sizes) - counted,
+        above=-0.5,
+        below=0.5,
+        digits=0,
+    )
+
+# %% [markdown]
+# Computing $\hat y$ from $x$ layer by layer is *forward propagation* (the slides say *forthpropagation*). With the examples
+# as the columns of $A^{[0]} = X$, one matrix product serves them all. Python counts from 0, so `W[0]` is the slides'
+# $W^{[1]}$, while `A[0]` is $A^{[0]}$.
+
+
+# %%
+def forward(X, W, b, g):
+    """Z and A of all layers; W, b and g hold one entry per layer. A[0] is the input."""
+    Z, A = [], [X]
+    for W_l, b_l, g_l in zip(W, b, g):
+        Z.append(W_l @ A[-1] + b_l)
+        A.append(g_l(Z[-1]))
+    return Z, A
+
+
+def random_network(sizes, rng):
+    """Gaussian weights of standard deviation sqrt(1 / inputs), biases too."""
+    W = [rng.normal(size=(n_out, n_in)) / n_in**0.5 for n_in, n_out in pairwise(sizes)]
+    return W, [rng.normal(size=(n_out, 1)) for n_out in sizes[1:]]
+
+
+def give(model, W, b):
+    """Hand our weights to a Keras model, which wants examples as rows: hence W transposed."""
+    model.set_weights([part for W_l, b_l in zip(W, b) for part in (W_l.T, b_l[:, 0])])
+    return model
+
+
+# %%
+difference = {}
+for sizes in ((3, 2, 1), (3, 5, 4, 1), (3, 8, 8, 8, 8, 1)):
+    W, b = random_network(sizes, rng)
+    hidden = len(sizes) - 2
+    Z, A = forward(X, W, b, [np.tanh] * hidden + [sigmoid])
+    twin = give(keras_network(sizes, ["tanh"] * hidden + ["sigmoid"]), W, b)
+    difference[sizes] = np.abs(twin(X.T).numpy().T - A[-1]).max()
+claim("Forward propagation against Keras, three networks: largest difference",
+      max(difference.values()), below=1e-12, digits=13)  # fmt: skip
+
+# %% [markdown]
+# *Learned: a layer is a matrix product and a bend. Examples are columns here, rows in Keras.*
+#
+# ## 3. The bend
+#
+# Four activation functions from the slides, each with its slope $g'$. We will need the slope in section 5.
+#
+# **Predict.** Which of them has the largest slope? What happens to each slope far from zero?
+
+
+# %%
+def relu(z):
+    return np.maximum(0, z)
+
+
+def leaky_relu(z):
+    return np.maximum(0.1 * z, z)
+
+
+ACTIVATIONS = {  # g and its slope
+    "identity": (identity, np.ones_like),
+    "sigmoid": (sigmoid, lambda z: sigmoid(z) * (1 - sigmoid(z))),
+    "tanh": (np.tanh, lambda z: 1 - np.tanh(z) ** 2),
+    "relu": (relu, lambda z: (z > 0).astype(z.dtype)),
+    "leaky_relu": (leaky_relu, lambda z: np.where(z > 0, 1, 0.1).astype(z.dtype)),
+}
+z = np.linspace(-6, 6, 601)
+fig, axes = plt.subplots(1, 2, sharex=True)
+for name in ("sigmoid", "tanh", "relu", "leaky_relu"):
+    g, slope = ACTIVATIONS[name]
+    for ax, values in zip(axes, (g(z), slope(z))):
+        ax.plot(z, values, label=name.replace("_", " "), ls="--" if name == "leaky_relu" else "-")
+axes[0].set(xlabel="$z$", ylabel="$g(z)$", ylim=(-1.2, 3))
+axes[1].set(xlabel="$z$", ylabel="slope $g'(z)$")
+axes[0].legend()
+plotting.show(
+    "Four activation functions and their slopes. Sigmoid and tanh flatten out; both ReLUs keep slope 1."
+)
+
+# %% [markdown]
+# Sigmoid and tanh *saturate*: far from zero they are flat, and a unit there hardly learns, whatever its error. They
+# are one and the same curve, shifted and stretched: $\tanh z = 2\sigma(2z) - 1$. ReLU keeps its slope, but only for
+# $z > 0$; below, its slope is exactly 0, and a unit that is negative for all examples is *dead*. Leaky ReLU keeps a tenth
+# there. (That is the slide's tenth. Keras has other defaults, and two of them, as the cell shows.)
+
+# %%
+h = 1e-6
+away = z[np.abs(z) > 0.01]  # the ReLUs have no slope at 0 itself
+errors = [
+    np.abs((g(away + h) - g(away - h)) / (2 * h) - slope(away)).max()
+    for g, slope in ACTIVATIONS.values()
+]
+claim("Slopes against central differences: largest difference", max(errors), below=1e-8, digits=9)
+claim(
+    "tanh against the stretched sigmoid",
+    np.abs(np.tanh(z) - 2 * sigmoid(2 * z) + 1).max(),
+    below=1e-12,
+    digits=13,
+)
+slopes = {name: slope(np.array([0.1, 2.0, 6.0])) for name, (_, slope) in ACTIVATIONS.items()}
+claim(
+    "Largest slope of the sigmoid",
+    ACTIVATIONS["sigmoid"][1](z).max(),
+    above=0.2499,
+    below=0.2501,
+    digits=4,
+)
+claim(
+    "Keras's layer LeakyReLU: slope below zero",
+    layers.LeakyReLU().negative_slope,
+    above=0.29,
+    below=0.31,
+)
+by_function = -float(keras.activations.leaky_relu(np.float32(-1)))
+claim("Keras's function leaky_relu: slope below zero", by_function, above=0.19, below=0.21)
+pd.DataFrame(slopes, ["z = 0.1", "z = 2", "z = 6"]).round(4)
+
+# %% [markdown]
+# Why bend at all? Take the bend away, $g(z) = z$, and stack as many layers as you like.
+#
+# ### Exercise 3: depth without a bend
+#
+# Two linear layers compute $W^{[2]} (W^{[1]} x + b^{[1]}) + b^{[2]}$. Write `collapse(W, b)`: for lists of any length, the
+# one matrix and the one column of biases, of shape (n, 1), that do the same. Return both.
+
+
+# %%
+def collapse(W, b): ...
+
+
+exercises.q3.check(collapse)
+# exercises.q3.hint()  # and .solution()
+
+
+# %%
+def product(W, b):
+    """The one layer that equals a deep linear network."""
+    W_all, b_all = W[0], b[0]
+    for W_l, b_l in zip(W[1:], b[1:]):
+        W_all, b_all = W_l @ W_all, W_l @ b_all + b_l
+    return W_all, b_all
+
+
+W, b = random_network([3] + 10 * [20] + [1], rng)
+deep = forward(X, W, b, [identity] * len(W))[1][-1]
+W_all, b_all = product(W, b)
+claim("A linear network of 11 layers against one matrix: largest difference",
+      np.abs(deep - (W_all @ X + b_all)).max(), below=1e-10, digits=11)  # fmt: skip
+print(f"{parameters([3] + 10 * [20] + [1]):,} parameters do the work of {W_all.size + b_all.size}.")
+
+# %% [markdown]
+# *Learned: without a bend, depth is one matrix. The bend is what makes a network more than a regression.*
+#
+# ## 4. Many classes
+#
+# A galaxy is elliptical, lenticular, spiral or irregular. For $C$ classes the last layer has $C$ units. Their
+# scores $z_1 \dots z_C$ become probabilities by *softmax*, which makes them positive and lets them add up to 1:
+#
+# $$a_i = \frac{e^{z_i}}{\sum_{j=1}^C e^{z_j}}.$$
+#
+# ### Exercise 4: a softmax that overflows
+#
+# `np.exp(Z) / np.exp(Z).sum(axis=0)` is the formula, and it fails: scores of 1,000 are no rarity in an untrained
+# network, and $e^{1000}$ is too large for a computer. Repair it. (Which number may you subtract from all scores of an
+# example without changing its probabilities?) `Z` has shape (C, m), one column per example.
+
+
+# %%
+def overflow_safe(Z):
+    return ...  # was: np.exp(Z) / np.exp(Z).sum(axis=0)
+
+
+exercises.q4.check(overflow_safe)
+# exercises.q4.hint()  # and .solution()
+
+
+# %%
+def softmax(Z):
+    """Probabilities of the classes (rows) for each example (column)."""
+    E = np.exp(Z - Z.max(axis=0))  # the largest exponent is 0: nothing overflows
+    return E / E.sum(axis=0)
+
+
+def hardmax(Z):
+    return (Z.max(axis=0) == Z).astype(float)
+
+
+scores = np.array([[2.0], [1.0], [3.0], [-1.0]])
+panels = {"$T$ = 0.2": softmax(scores / 0.2), "softmax ($T$ = 1)": softmax(scores),
+          "$T$ = 5": softmax(scores / 5), "hardmax": hardmax(scores)}  # fmt: skip
+fig, axes = plt.subplots(1, 4, figsize=(12, 3.4), sharey=True)
+for ax, (title, probabilities) in zip(axes, panels.items()):
+    ax.bar(["ell.", "lent.", "spir.", "irr."], probabilities[:, 0])
+    ax.set(title=title, ylim=(0, 1.05))
+axes[0].set_ylabel("probability")
+plotting.show(
+    "Bars for four galaxy types: a low temperature is nearly certain, a high one nearly even."
+)
+
+# %% [markdown]
+# *Hardmax* gives everything to the largest score, as the slides say. Between the two stands a *temperature* $T$: divide
+# the scores by it first. Cold is certain, hot is undecided. Three exact checks:
+
+# %%
+Z = rng.normal(scale=3, size=(4, 1_000))
+claim("Softmax against SciPy's, scores up to 1,000 and more: largest difference",
+      np.abs(softmax(100 * Z) - special.softmax(100 * Z, axis=0)).max(), below=1e-12, digits=13)  # fmt: skip
+claim(
+    "T = 0.0001: largest difference to hardmax",
+    np.abs(softmax(Z / 1e-4) - hardmax(Z)).mean(),
+    below=1e-3,
+    digits=4,
+)
+claim("Two classes: softmax against the sigmoid of the difference of scores",
+      np.abs(softmax(Z[:2])[0] - sigmoid(Z[0] - Z[1])).max(), below=1e-12, digits=13)  # fmt: skip
+
+# %% [markdown]
+# Before softmax, one built many classes from two. *One-vs-rest*: $C$ units, each asked "this class or not?".
+# *One-vs-one*: $C (C - 1) / 2$ units, one for each pair, and they vote. The slides present softmax as "a way out of
+# training" so many models. Is it better, or faster? We ask scikit-learn for all three, on pictures of digits, with
+# no hidden layer. Each may choose its penalty on the same grid by its accuracy on validation pictures.
+#
+# **Predict.** Ten digits make 45 pairs. Which method is the most accurate? Which takes the longest?
+
+# %%
+digits = data.load_mnist5k()
+pixels = (digits.x.reshape(-1, 784) / 255).astype("float32")
+learn, test = train_test_split(
+    np.arange(5_000), test_size=1_000, stratify=digits.y, random_state=SEED
+)
+fit_on, validate = train_test_split(
+    learn, test_size=1_000, stratify=digits.y[learn], random_state=SEED
+)
+METHODS = {
+    "softmax": lambda unit: unit,
+    "one-vs-rest": OneVsRestClassifier,
+    "one-vs-one": OneVsOneClassifier,
+}
+GRID = (0.03, 0.1, 0.3, 1, 3)  # of C, the inverse of the penalty
+
+
+def fitted(wrap, C, rows):
+    return wrap(LogisticRegression(C=C, max_iter=200)).fit(pixels[rows], digits.y[rows])
+
+
+seconds, models, chosen = {}, {}, {}
+for name, wrap in METHODS.items():
+    scores = [fitted(wrap, C, fit_on).score(pixels[validate], digits.y[validate]) for C in GRID]
+    chosen[name] = GRID[np.argmax(scores)]
+    start = time.process_time()
+    models[name] = fitted(wrap, chosen[name], learn)
+    seconds[name] = time.process_time() - start
+
+# %%
+right = {name: model.predict(pixels[test]) == digits.y[test] for name, model in models.items()}
+rows = {"models": {"softmax": 1, "one-vs-rest": 10, "one-vs-one": 45},
+        "accuracy": {name: hits.mean() for name, hits in right.items()}}  # fmt: skip
+rows["log loss"], rows["calibration error"] = {}, {}
+for name in ("softmax", "one-vs-rest"):  # votes are no probabilities
+    p = models[name].predict_proba(pixels[test])
+    rows["log loss"][name] = -np.log(p[np.arange(len(test)), digits.y[test]]).mean()
+    rows["calibration error"][name] = metrics.expected_calibration_error(p.max(axis=1), right[name])
+gain = right["one-vs-one"].astype(float) - right["softmax"]
+claim("One-vs-one less softmax, accuracy", **claims.mean_and_error(gain), above=0.0, digits=3)
+claim(
+    "One-vs-rest less softmax, log loss",
+    rows["log loss"]["one-vs-rest"] - rows["log loss"]["softmax"],
+    above=0.03,
+)
+pd.DataFrame(rows).loc[list(METHODS)].round(2)
+
+# %% tags=["nbval-ignore-output"]
+timing = claims.Claims()
+timing("Time to train 45 models of pairs over that of one softmax",
+       seconds["one-vs-one"] / seconds["softmax"], below=4.5)  # fmt: skip
+pd.Series(seconds, name="seconds to train, at the chosen penalty").round(2)
+
+# %% [markdown]
+# A surprise: 45 models are the most accurate, and cost about the same. Each of them is a small question on a fifth of the
+# pictures, and together they have more parameters than one layer of ten units, so they can draw more borders. Softmax
+# is not the most accurate layer. What it has is *one* cost, made of probabilities: it gives better probabilities than
+# one-vs-rest, and it can sit on top of hidden layers and train them. That is the way out.
+#
+# *Learned: softmax makes scores into probabilities that sum to 1, and gives a network with many outputs one cost.*
+#
+# ## 5. Back propagation
+#
+# To train, we need the slope of the cost in every weight. *Back propagation* is the chain rule, from the last layer to the
+# first. Write $dZ$ for the derivative of $J$ with respect to $Z$. In the last layer, for softmax (or the sigmoid, or the
+# identity with half the squared error), it is the error that we met in section 1:
+#
+# $$dZ^{[L]} = \tfrac1m (A^{[L]} - Y).$$
+#
+# $Y$ has a row for each class, and in each column a 1 for the right one (*one-hot*). From there, layer by layer:
+#
+# $$dW^{[l]} = dZ^{[l]} A^{[l-1]T}, \qquad db^{[l]} = \sum_{\text{examples}} dZ^{[l]}, \qquad
+# dZ^{[l-1]} = \big(W^{[l]T} dZ^{[l]}\big) * g'(Z^{[l-1]}).$$
+#
+# A star is the product element by element. Read the last formula aloud: what a unit has to answer for is what the units
+# after it have to answer for, through the weights that lead there, times its own slope. A saturated unit, $g' \approx 0$,
+# answers for nothing and learns nothing.
+#
+# ### Exercise 5: a transpose is missing
+#
+# Somebody wrote `dZ_prev = (W @ dZ) * slope`. It ran without an error, because both layers had the same number of units.
+# Write it right, for a tanh layer: `back(dZ, W, Z_prev)`, with `dZ` (n, m), `W` (n, n_prev), `Z_prev` (n_prev, m). The
+# $1/m$ is in `dZ` already.
+
+
+# %%
+def back(dZ, W, Z_prev): ...
+
+
+exercises.q5.check(back)
+# exercises.q5.hint()  # and .solution()
+
+# %% [markdown]
+# ### Exercise 6: updates on the way back
+#
+# "Backpropagation is the process of passing through the hidden layers backwards, updating each time the weights",
+# say the slides. Taken at their word, $W^{[2]}$ is changed *before* $dZ$ has travelled through it. For the network
+# $A^{[1]} = \tanh(W^{[1]} X)$, $A^{[2]} = W^{[2]} A^{[1]}$, with $J = \tfrac{1}{2m} \sum (A^{[2]} - Y)^2$ and without biases,
+# write one true step of gradient descent: `step(W1, W2, X, Y, alpha)` returns the new `W1` and `W2`, and leaves the old
+# arrays as they are.
+
+
+# %%
+def step(W1, W2, X, Y, alpha): ...
+
+
+exercises.q6.check(step)
+# exercises.q6.hint()  # and .solution()
+
+
+# %%
+def backward(dZ, Z, A, W, slopes):
+    """dW and db of all layers, from dZ of the last one; slopes: g' of the hidden layers."""
+    dW, db = [], []
+    for k in reversed(range(len(W))):  # A[k] is the input of the layer with weights W[k]
+        dW.insert(0, dZ @ A[k].T)
+        db.insert(0, dZ.sum(axis=1, keepdims=True))
+        if k > 0:
+            dZ = (W[k].T @ dZ) * slopes[k - 1](Z[k - 1])
+    return dW, db
+
+
+def cost(A, Y):
+    """Mean cross-entropy: what softmax's probability of the right class lacks."""
+    return -(Y * np.log(A)).sum() / Y.shape[1]
+
+
+# %% [markdown]
+# **Two yardsticks.** TensorFlow's `GradientTape` differentiates any program. And a *central difference* needs nothing but the
+# cost: nudge one weight up and down by $h$, and see how $J$ changes. We take a network 5-4-4-3 with softmax, each
+# activation in turn.
+#
+# **Predict.** Both agree. What does the second cost, in passes through the network, for $P$ parameters?
+
+# %%
+KERAS = {name: name for name in ACTIVATIONS} | {
+    "identity": "linear",
+    "leaky_relu": partial(keras.activations.leaky_relu, negative_slope=0.1),
+}
+inputs, labels = rng.normal(size=(5, 30)), rng.integers(3, size=30)
+Y = np.eye(3)[:, labels]
+
+
+def by_tape(W, b, name):
+    model = give(keras_network((5, 4, 4, 3), [KERAS[name]] * 2 + ["softmax"]), W, b)
+    with tf.GradientTape() as tape:
+        J = tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(labels, model(inputs.T)))
+    gradients = tape.gradient(J, model.trainable_variables)
+    return [g.numpy().T for g in gradients[::2]] + [g.numpy()[:, None] for g in gradients[1::2]]
+
+
+def by_nudging(W, b, g, h=1e-5):
+    """The gradient by central differences, one parameter after the other."""
+    slopes = [np.zeros_like(part) for part in W + b]
+    for part, slope in zip(W + b, slopes):
+        for place in np.ndindex(part.shape):
+            middle = part[place]
+            for sign in (1, -1):
+                part[place] = middle + sign * h
+                slope[place] += sign * cost(forward(inputs, W, b, g)[1][-1], Y) / (2 * h)
+            part[place] = middle
+    return slopes
+
+
+agreement = {}
+for name, (g, slope) in ACTIVATIONS.items():
+    W, b = random_network((5, 4, 4, 3), rng)
+    Z, A = forward(inputs, W, b, [g, g, softmax])
+    dW, db = backward((A[-1] - Y) / 30, Z, A, W, [slope, slope])
+    flat = [np.concatenate([part.ravel() for part in parts])
+            for parts in (dW + db, by_tape(W, b, name), by_nudging(W, b, [g, g, softmax]))]  # fmt: skip
+    agreement[name] = [np.abs(flat[0] - other).max() / np.abs(flat[0]).max() for other in flat[1:]]
+tape_error, nudge_error = np.max(list(agreement.values()), axis=0)
+claim(
+    "Back propagation against GradientTape, relative, worst activation",
+    tape_error,
+    below=1e-6,
+    digits=7,
+)
+claim(
+    "Back propagation against central differences, relative, worst",
+    nudge_error,
+    below=1e-5,
+    digits=6,
+)
+
+# %% [markdown]
+# Central differences need two forward passes *per parameter*. Back propagation needs one pass forward and one back for all of them
+# together: that is why networks with millions of weights can be trained at all.
+#
+# A last check, on real pictures: where scikit-learn's softmax has its optimum, our gradient must vanish.
+
+# %%
+C = chosen["softmax"]
+optimum = LogisticRegression(C=C, tol=1e-8, max_iter=10_000).fit(
+    pixels[fit_on].astype(float), digits.y[fit_on]
+)
+X_digits, Y_digits = pixels[fit_on].T.astype(float), np.eye(10)[:, digits.y[fit_on]]
+W, b = [optimum.coef_], [optimum.intercept_[:, None]]
+Z, A = forward(X_digits, W, b, [softmax])
+dW, db = backward((A[-1] - Y_digits) / len(fit_on), Z, A, W, [])
+penalised = dW[0] + W[0] / (C * len(fit_on))
+claim(
+    "At scikit-learn's optimum: largest slope of our cost",
+    np.abs(penalised).max(),
+    below=1e-4,
+    digits=5,
+)
+
+# %% [markdown]
+# *Learned: back propagation is the chain rule, written once per layer. Gradients first; the update comes when all are known.*
+#
+# ## 6. What hidden units are for
+#
+# Two half moons, interlocked, with noise. We know how they were made, so we know the best possible classifier too: it
+# compares the two densities. (Each is a half circle, blurred by a Gaussian.) No network can do better on average.
+
+# %%
+NOISE = 0.25
+points, side = make_moons(500, noise=NOISE, random_state=SEED)
+fresh, fresh_side = make_moons(20_000, noise=NOISE, random_state=SEED + 1)
+
+
+def best_probability(points):
+    """P(class 1) from the true densities: half circles, blurred by a Gaussian."""
+    t = np.linspace(0, np.pi, 200)
+    curves = np.array([[np.cos(t), np.sin(t)], [1 - np.cos(t), 0.5 - np.sin(t)]])
+    squares = ((points[:, None, :, None] - curves) ** 2).sum(axis=2)  # (points, class, t)
+    log_density = special.logsumexp(-squares / (2 * NOISE**2), axis=2)
+    return sigmoid(log_density[:, 1] - log_density[:, 0])
+
+
+def log_loss(p, y):
+    return -np.log(np.where(y == 1, p, 1 - p)).mean()
+
+
+def train(sizes, name, X, y, alpha=0.5, steps=4_000):
+    """Gradient descent on all examples at once, with a sigmoid unit at the end."""
+    W, b = random_network(sizes, rng)
+    g, slope = ACTIVATIONS[name]
+    hidden = len(sizes) - 2
+    for _ in range(steps):
+        Z, A = forward(X, W, b, [g] * hidden + [sigmoid])
+        dW, db = backward((A[-1] - y) / len(y), Z, A, W, [slope] * hidden)
+        W = [W_l - alpha * dW_l for W_l, dW_l in zip(W, dW)]
+        b = [b_l - alpha * db_l for b_l, db_l in zip(b, db)]
+    return lambda points: forward(points.T, W, b, [g] * hidden + [sigmoid])[1][-1][0]
+
+
+# %% [markdown]
+# **Predict.** Four networks: one unit; two layers of eight *linear* units before it; two bent (tanh) units; eight bent
+# units. Draw the border that each will find. (In the figure: black the network's, dashed the best possible.)
+
+# %% tags=["cover"]
+NETS = {
+    "one unit": ((2, 1), "identity"),
+    "8 + 8 linear units": ((2, 8, 8, 1), "identity"),
+    "2 tanh units": ((2, 2, 1), "tanh"),
+    "8 tanh units": ((2, 8, 1), "tanh"),
+}
+nets = {title: train(sizes, name, points.T, side) for title, (sizes, name) in NETS.items()}
+box = (-1.9, 2.9, -1.6, 2.1)
+fig, axes = plt.subplots(1, 4, figsize=(15, 4), sharey=True)
+across, up = np.meshgrid(np.linspace(*box[:2], 80), np.linspace(*box[2:], 80))
+best = best_probability(np.stack([across.ravel(), up.ravel()], axis=1)).reshape(80, 80)
+for ax, (title, net) in zip(axes, nets.items()):
+    plotting.decision(ax, net, points, side, box)
+    ax.contour(across, up, best, levels=[0.5], colors="white", linestyles="--", linewidths=2.5)
+    ax.set_title(title)
+plotting.show(
+    "Maps of two half moons: linear units give a straight border, eight tanh units a curved one."
+)
+
+# %%
+losses = {title: log_loss(net(fresh), fresh_side) for title, net in nets.items()}
+losses["best possible"] = log_loss(best_probability(fresh), fresh_side)
+in_training = {title: log_loss(net(points), side) for title, net in nets.items()}
+claim(
+    "8 + 8 linear units less one unit, cost in training",
+    in_training["8 + 8 linear units"] - in_training["one unit"],
+    above=-0.001,
+    below=0.001,
+    digits=4,
+)
+over = {title: loss - losses["best possible"] for title, loss in losses.items()}
+claim("One unit, fresh points: log loss above the best possible", over["one unit"], above=0.1)
+claim("8 tanh units: the same", over["8 tanh units"], below=0.03, digits=3)
+pd.DataFrame({"log loss, fresh points": losses}).round(2)
+
+# %% [markdown]
+# Sixteen linear units are one unit with more work. Two bent units make a border with a bend or two. Eight come so close
+# to the best possible classifier that hardly anything is left to gain.
+#
+# **Where to start.** In section 1 the weights started at zero. Why not here?
+#
+# ### Exercise 7: how many different hidden units?
+#
+# A network of 3 inputs, 4 tanh units and a sigmoid unit takes a hundred steps of gradient descent. All biases start at 0.
+# How many of the four hidden units *differ* then, in their weights in or out? Give a number from 1 (all alike) to 4 for
+# each start of the weights.
+
+# %%
+different = {
+    "all weights 0": ...,
+    "all weights 0.5": ...,
+    "weights random, biases 0": ...,
+    "W1 random, W2 all equal": ...,
+}
+exercises.q7.check(different)
+# exercises.q7.hint()  # and .solution()
+
+# %%
+g, slope = ACTIVATIONS["tanh"]
+different = {}
+for name, first in {"random": rng.normal(size=(8, 2)), "all equal": np.full((8, 2), 0.5)}.items():
+    W, b = [first, np.full((1, 8), 0.5)], [np.zeros((8, 1)), np.zeros((1, 1))]
+    for _ in range(2_000):
+        Z, A = forward(points.T, W, b, [g, sigmoid])
+        dW, db = backward((A[-1] - side) / len(side), Z, A, W, [slope])
+        W, b = ([part - 0.5 * d for part, d in zip(*pair)] for pair in ((W, dW), (b, db)))
+    apart = np.abs(W[0][:, None] - W[0]).max(axis=2)  # between every two units
+    different[name] = {"farthest apart": apart.max(), "cost": log_loss(A[-1][0], side)}
+claim(
+    "All start equal: hidden units, farthest apart",
+    different["all equal"]["farthest apart"],
+    below=1e-9,
+    digits=10,
+)
+claim(
+    "All start equal: cost in training above that of a random start",
+    different["all equal"]["cost"] - different["random"]["cost"],
+    above=0.05,
+)
+
+# %% [markdown]
+# Equal units get equal gradients, so they stay equal for ever: eight units do the work of one. Random weights break the
+# tie. *How large* they should be is a question for the lesson `training_deep_networks`.
+#
+# **Try it.** A network that learns before your eyes. One hidden layer of one unit on the moons: what can it do, what not?
+# Which data set needs a second layer? And what does depth bring with the identity?
+
+# %% tags=["nbval-ignore-output"]
+turn = rng.uniform(0, 3 * np.pi, size=200)
+arm = np.arange(200) % 2
+spiral = (
+    np.stack([np.cos(turn + arm * np.pi), np.sin(turn + arm * np.pi)], axis=1) * turn[:, None] / 9.5
+)
+blobs = rng.normal(size=(200, 2))
+widgets.playground(
+    {
+        "moons": (points[:200], side[:200]),
+        "rings": make_circles(200, noise=0.1, factor=0.4, random_state=SEED),
+        "corners": (blobs, (blobs.prod(axis=1) > 0).astype(int)),
+        "spiral": (spiral + rng.normal(scale=0.02, size=(200, 2)), arm),
+    }
+)
+
+# %% [markdown]
+# *Learned: hidden units fold the plane until a straight border suffices. They need a bend, and different starts.*
+#
+# ## 7. The slide's Keras model, and ours beside it
+#
+# The slides end with a network in Keras that reads digits: 784 pixels, 128 ReLU units, *dropout* of 20 %, 10 softmax units,
+# trained with *Adam*. Two of these words are new. **Dropout** switches off a random fifth of the hidden units in each
+# step, and multiplies the others by $1/0.8$. To us it is an activation function that rolls dice. **Adam** is a cleverer step
+# than $w := w - \alpha\,dw$; here it is in three lines, and the lesson `optimizers` explains it. Steps are taken on
+# *mini-batches* of a few examples; a pass over all examples is an *epoch*.
+
+
+# %%
+def slide_model(dropout=0.2, optimizer="adam", dtype="float32"):
+    model = keras.Sequential(
+        [
+            keras.Input((28, 28), dtype=dtype),
+            layers.Flatten(dtype=dtype),
+            layers.Dense(128, activation="relu", dtype=dtype),
+            layers.Dropout(dropout, dtype=dtype),
+            layers.Dense(10, activation="softmax", dtype=dtype),
+        ]
+    )
+    model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(dtype=dtype))
+    return model
+
+
+def gradient_descent(dw, V, S, t, alpha=0.1):
+    return alpha * dw, V, S
+
+
+def adam(dw, V, S, t, alpha=0.001):
+    """How far to go; V and S are running means of dw and of its square, t counts the steps."""
+    V, S = 0.9 * V + 0.1 * dw, 0.999 * S + 0.001 * dw**2
+    return alpha * (V / (1 - 0.9**t)) / (np.sqrt(S / (1 - 0.999**t)) + 1e-7), V, S
+
+
+def our_model(start, X, y, batches, dropout, rule, rng):
+    """The same network in NumPy: starts from Keras's get_weights(), batches are lists of columns."""
+    parts = [start[0].T, start[2].T, start[1][:, None], start[3][:, None]]  # W, then b
+    means, Y = [(0.0, 0.0)] * 4, np.eye(10, dtype=X.dtype)[:, y]
+    for t, batch in enumerate(batches, start=1):
+        alive = (rng.random((128, len(batch))) >= dropout).astype(X.dtype) / (1 - dropout)
+        W, b = parts[:2], parts[2:]
+        g, slope = lambda z, alive=alive: relu(z) * alive, lambda z, alive=alive: (z > 0) * alive
+        Z, A = forward(X[:, batch], W, b, [g, softmax])
+        dW, db = backward((A[-1] - Y[:, batch]) / len(batch), Z, A, W, [slope])
+        moves = [rule(d, V, S, t) for d, (V, S) in zip(dW + db, means)]
+        means = [(V, S) for _, V, S in moves]
+        parts = [part - move for part, (move, _, _) in zip(parts, moves)]
+    return parts[:2], parts[2:]
+
+
+def mini_batches(rows, epochs, rng):
+    for _ in range(epochs):
+        yield from rng.permutation(rows).reshape(-1, BATCH)
+
+
+# %% [markdown]
+# First an exact comparison. Without dropout nothing is left to chance but start and batches. So give both networks the same,
+# in double precision, and take plain steps of gradient descent. (Keras's Adam computes with single precision inside.)
+#
+# **Predict.** How far apart are their weights after 100 steps?
+
+# %%
+images, X_all, y_all = pixels.reshape(-1, 28, 28), pixels.T, digits.y
+model = slide_model(dropout=0.0, optimizer=keras.optimizers.SGD(0.1), dtype="float64")
+start = model.get_weights()
+batches = list(mini_batches(learn, 1, rng))[:100]
+for batch in batches:
+    model.train_on_batch(images[batch].astype(float), y_all[batch])
+W, b = our_model(start, X_all.astype(float), y_all, batches, 0.0, gradient_descent, rng)
+after = model.get_weights()
+apart = np.abs(after[0] - W[0].T).max() / np.abs(after[0] - start[0]).max()
+claim(
+    "100 steps, same start and batches: weights apart, over the largest move",
+    apart,
+    below=1e-6,
+    digits=7,
+)
+
+# %% [markdown]
+# They are the same network. Now with dropout, each with its own dice, five times. Each pair starts from the same weights.
+
+# %%
+accuracy = {"Keras": [], "NumPy": []}
+for k in range(NETWORKS):
+    model = slide_model()
+    start = model.get_weights()
+    training.fit(model, images[learn], y_all[learn], EPOCHS, BATCH, f"Keras, network {k + 1}")
+    accuracy["Keras"].append(
+        (model.predict(images[test], verbose=0).argmax(axis=1) == y_all[test]).mean()
+    )
+    W, b = our_model(start, X_all, y_all, mini_batches(learn, EPOCHS, rng), 0.2, adam, rng)
+    answers = forward(X_all[:, test], W, b, [relu, softmax])[1][-1].argmax(axis=0)
+    accuracy["NumPy"].append((answers == y_all[test]).mean())
+table = pd.DataFrame(accuracy)
+spread = np.sqrt(table.var().mean())
+apart = table.mean().diff().iloc[-1]
+claim(
+    "Keras, accuracy on test pictures, mean of the networks",
+    table["Keras"].mean(),
+    above=0.92,
+    digits=3,
+)
+claim(
+    "NumPy, accuracy on test pictures, mean of the networks",
+    table["NumPy"].mean(),
+    above=0.92,
+    digits=3,
+)
+claim(
+    "Keras and NumPy: means apart, in standard deviations between networks",
+    abs(apart) / spread,
+    below=3.0,
+    digits=1,
+)
+linear = right["softmax"].mean()
+claim(
+    "What the hidden layer brings over softmax alone",
+    table["NumPy"].mean() - linear,
+    above=0.01,
+    digits=3,
+)
+table.agg(["mean", "std"]).round(3)
+
+# %% [markdown]
+# Nothing here is magic: forty lines of NumPy do what Keras does. What Keras adds is worth having all the same: it differentiates
+# whatever you build, on whatever machine. From here on we use it.
+#
+# *Learned: the slide's model is forward and back propagation, dice and a step rule, and you have written all four.*
+#
+# ## 8. When shapes do not fit
+#
+# NumPy's own messages do not know your network: some mistakes raise an error that names neither layer nor weight, and some
+# run. `course_utils.networks` holds the functions of this lesson with their input checked. Here is what it says to
+# the four most common slips.
+
+# %%
+W, b = networks.start([3, 2, 1], lambda n_in, n_out: n_in**-0.5, rng)
+hole = X.copy()
+hole[1, 4] = np.nan
+slips = {
+    "examples as rows": lambda: networks.forward(X.T, W, b, ["tanh", "sigmoid"]),
+    "a hole in the data": lambda: networks.forward(hole, W, b, ["tanh", "sigmoid"]),
+    "an unknown activation": lambda: networks.forward(X, W, b, ["rleu", "sigmoid"]),
+    "a label out of range": lambda: networks.one_hot([0, 3, 10], classes=10),
+}
+for name, slip in slips.items():
+    try:
+        slip()
+    except ValueError as error:
+        print(f"{name}: {error}\n")
+ours = forward(X, W, b, [np.tanh, sigmoid])[1][-1]
+theirs = networks.forward(X, W, b, ["tanh", "sigmoid"])[1][-1]
+claim(
+    "The checked functions against ours: largest difference",
+    np.abs(ours - theirs).max(),
+    below=1e-12,
+    digits=13,
+)
+
+# %% [markdown]
+# ## Summary
+#
+# Every sentence below was computed above, with its standard error where it is printed.
+
+# %%
+claim
+
+# %% [markdown]
+# **What holds**: a unit is a regression; layers are matrix products with a bend between; back propagation is the chain rule.
+# **What it costs**: training needs one pass forward and one back per step. **What to remember**: no bend, no depth;
+# no random start, no different units; gradients first, then the update.
+#
+# ### Further reading
+#
+# * F. Rosenblatt: *The perceptron*, Psychological Review 65 (1958). The slides' "perceptron": a unit with a step for $g$.
+# * D. Rumelhart, G. Hinton, R. Williams: *Learning representations by back-propagating errors*, Nature 323 (1986).
+# * J. Bridle: *Training stochastic model recognition algorithms as networks*, NeurIPS 1989. Names softmax.
+# * J. Fürnkranz: *Round Robin Classification*, JMLR 2 (2002). Why pairs are quick and good.
+# * C. Bishop: *Pattern Recognition and Machine Learning*, Springer 2006. Chapters 4 and 5 cover this lesson.
+# * The [TensorFlow Playground](https://playground.tensorflow.org/), which the slides recommend.

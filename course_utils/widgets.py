@@ -121,7 +121,7 @@ _SHARED = {
     # normal by Box and Muller's formula.
     "normals": """const normals = seed => {
     const uniform = () => {
-      seed = (seed + 0x6d2b79f5) | 0;
+      seed = (seed + 1831565813) | 0;
       let mixed = Math.imul(seed ^ (seed >>> 15), seed | 1);
       mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
       return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;

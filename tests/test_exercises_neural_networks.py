@@ -234,10 +234,15 @@ WRONG = {
         lambda Z: np.exp(Z - Z.min(axis=0)) / np.exp(Z - Z.min(axis=0)).sum(axis=0),
         nn._OVERFLOWS_SAID["naive"],
     ),
+    "q4 mean of the column": (
+        q4,
+        lambda Z: np.exp(Z - Z.mean(axis=0)) / np.exp(Z - Z.mean(axis=0)).sum(axis=0),
+        nn._OVERFLOWS_SAID["naive"],
+    ),
     "q4 nan to 0": (
         q4,
         lambda Z: np.nan_to_num(q4.misconceptions["naive"](Z)),
-        "For Z = 1000 you get 0; 0.7311 is right",
+        "For Z = 2000 you get 0; 0.7311 is right",
     ),
     "q4 infinity": (
         q4,

@@ -279,20 +279,20 @@ def _softmax(Z):
 
 
 # A large, an ordinary and a small column, and what it means if just this one is not finite.
-_EXTREME = np.array([[1000, 1, -1001], [999, -1, -1000], [-1000, 0.5, -1002]], dtype=float)
+_EXTREME = np.array([[2000, 1, -1001], [1999, -1, -1000], [-1000, 0.5, -1002]], dtype=float)
 _OVERFLOWS = {
     "naive": lambda Z: _normalised(np.exp(Z)),
     "whole maximum": lambda Z: _normalised(np.exp(Z - Z.max())),
     "only above": lambda Z: _normalised(np.exp(Z - np.maximum(Z.max(axis=0), 0))),
 }
 _OVERFLOWS_SAID = {
-    "naive": "For Z = 1000 you get no finite number: its exponential is more than a float can hold "
+    "naive": "For Z = 2000 you get no finite number: its exponential is more than a float can hold "
     "(the end is near $e^{709}$) and becomes inf, and inf/inf is nan. Subtracting one number from "
-    "a whole column changes no ratio: which number helps?",
-    "whole maximum": "1000 survives, the ordinary column beside it does not: with the maximum of "
+    "a whole column changes no ratio: which number helps? (The mean may be too small.)",
+    "whole maximum": "2000 survives, the ordinary column beside it does not: with the maximum of "
     "the *whole* array subtracted, its exponentials are all 0, and 0/0 is nan. Every column needs "
     "its own maximum.",
-    "only above": "1000 survives, −1000 does not: in a column of −1001, −1000 and −1002 every "
+    "only above": "2000 survives, −1000 does not: in a column of −1001, −1000 and −1002 every "
     "exponential is 0, and 0/0 is nan. Subtract the maximum where it is negative, too.",
 }
 _SOFTMAXES = {
@@ -305,7 +305,7 @@ _SOFTMAXES_SAID = {
     "wrong axis": "Your *rows* add up to one. Examples are columns: the classes of one example "
     "stand below each other, so sum over axis 0.",
     "hardmax": "That is hardmax: only 0 and 1. The softmax also says how sure it is.",
-    "clipped": "Finite, but the odds are wrong: clipped, 1000 and 999 become equal, and yet one is "
+    "clipped": "Finite, but the odds are wrong: clipped, 2000 and 1999 become equal, yet one is "
     "$e$ times as likely as the other. Subtract instead of clipping.",
 }
 

@@ -314,60 +314,7 @@ q4 = Exercise(
 )
 
 
-# --- 5: the slides' sentences -------------------------------------------------------------------
-
-VERDICTS = {"a": False, "b": True, "c": False, "d": True, "e": False, "f": True}
-_WHY = {
-    "a": "A penalty forces no distribution on the weights. It pulls them to zero: the optimum is "
-    "the most probable w *if* one believed in a normal prior, and its weights may be spread in any "
-    "way.",
-    "b": "At the optimum of an L1 penalty a weight is exactly zero where the loss pulls at it with "
-    "less than λ. (To arrive there takes a proximal step: gradients alone, Adam's too, do not.)",
-    "c": "L2 charges all weights alike, whatever comes in. What dropout does to a weight depends "
-    "on the data that pass through it.",
-    "d": "Work out the mean: the squared error of the undropped unit, and the variance of the "
-    "sum, which is Σ w² x² · rate / (1 − rate). On average over the examples x² is the second "
-    "moment.",
-    "e": "Dropout switches *units* off: they are zero in the forward pass too, so the others must "
-    "do without them. To skip a share of the updates is, on average, gradient descent with a "
-    "smaller step, and restrains nothing.",
-    "f": "Mean, variance, γ and β have to be computed in every layer, forward and backward. What "
-    "it should save is the *number* of steps.",
-}
-
-
-def _judge_verdicts(answer):
-    for letter, given in zip(VERDICTS, filled(answer, VERDICTS), strict=True):
-        if not isinstance(given, (bool, np.bool_)):
-            raise Wrong(f"Answer ({letter}) with True or False.")
-        if given != VERDICTS[letter]:
-            raise Wrong(f"Think again about ({letter}). {_WHY[letter]}")
-    return (
-        "A penalty makes one optimum the most probable w under a prior; it is no law for the "
-        "weights. And dropout is no L2: for a linear unit it resembles it, weighted by the data."
-    )
-
-
-q5 = Exercise(
-    judge=_judge_verdicts,
-    hints=[
-        "L2 and L1 are priors, and what is found is one point. What does one point say about a "
-        "distribution? What does the kink of |w| do at zero?",
-        "For (c) and (d): write the mean over the masks of $(y - \\sum w x m)^2$, where $m$ is 0 "
-        "or $1/(1 - \\text{rate})$. Which factor does each $w^2$ get?",
-    ],
-    explanation=as_code("verdicts", VERDICTS)
-    + "\n\n"
-    + "\n".join(f"- ({letter}) {sentence}" for letter, sentence in _WHY.items()),
-    answer=VERDICTS,
-    misconceptions={
-        **{letter: {**VERDICTS, letter: not right} for letter, right in VERDICTS.items()},
-        "in words": {**VERDICTS, "b": "true"},
-    },
-)
-
-
-# --- 6: an initialisation that explodes ---------------------------------------------------------
+# --- 5: an initialisation that explodes ---------------------------------------------------------
 
 _STARTS = {
     "as written": (
@@ -415,7 +362,7 @@ _STARTS = {
     "something else": (lambda n_in, n_out, slope: 1.0, None),
 }
 
-q6 = _exercise(
+q5 = _exercise(
     lambda n_in, n_out, slope: np.sqrt(2 / ((1 + slope**2) * n_in)),
     [(8, 3, 0.1), (4, 16, 0.0), (6, 6, 1.0), (5, 9, 0.5), (3, 2, 0.25)],
     "For n_in = {}, n_out = {} and slope = {} you give {given:.4g}; {expected:.4g} is right. The "
@@ -430,11 +377,12 @@ q6 = _exercise(
     ],
     "Behind the activation the mean square is $\\frac{1 + slope^2}{2}$ of what it was, and the "
     "next layer multiplies it by $n_{in}\\,sd^2$. The product has to be 1.\n\n"
-    "```python\ndef sd(n_in, n_out, slope):\n    return np.sqrt(2 / ((1 + slope**2) * n_in))\n```",
+    "```python\ndef weight_sd(n_in, n_out, slope):\n"
+    "    return np.sqrt(2 / ((1 + slope**2) * n_in))\n```",
 )
 
 
-# --- 7: how far a gradient reaches --------------------------------------------------------------
+# --- 6: how far a gradient reaches --------------------------------------------------------------
 
 
 def _reach(gain, factor):
@@ -486,7 +434,7 @@ _REACHES = {
     "something else": (lambda sd, n, m, factor: factor, None),
 }
 
-q7 = _exercise(
+q6 = _exercise(
     lambda sd, n, m, factor: _reach(n * sd**2 * m, factor),
     [(0.1, 100, 1 / 16, 1_000), (0.04, 500, 0.3, 100), (0.3, 10, 0.6, 50), (0.1, 90, 0.9, 10)],
     "For sd = {}, n = {}, mean_square_slope = {} and factor = {} you give {given:.4g} layers; "
@@ -502,7 +450,60 @@ q7 = _exercise(
     ],
     "With $g = n\\,sd^2 \\cdot$ `mean_square_slope`, the size after $L$ layers is $g^{L/2}$ of "
     "what it was.\n\n"
-    "```python\ndef layers(sd, n, mean_square_slope, factor):\n"
+    "```python\ndef reach(sd, n, mean_square_slope, factor):\n"
     "    gain = n * sd**2 * mean_square_slope\n"
     "    return np.log(factor) / (-np.log(gain) / 2)\n```",
+)
+
+
+# --- 7: the slides' sentences -------------------------------------------------------------------
+
+VERDICTS = {"a": False, "b": True, "c": False, "d": True, "e": False, "f": True}
+_WHY = {
+    "a": "A penalty forces no distribution on the weights. It pulls them to zero: the optimum is "
+    "the most probable w *if* one believed in a normal prior, and its weights may be spread in any "
+    "way.",
+    "b": "At the optimum of an L1 penalty a weight is exactly zero where the loss pulls at it with "
+    "less than λ. (To arrive there takes a proximal step: gradients alone, Adam's too, do not.)",
+    "c": "L2 charges all weights alike, whatever comes in. What dropout does to a weight depends "
+    "on the data that pass through it.",
+    "d": "Work out the mean: the squared error of the undropped unit, and the variance of the "
+    "sum, which is Σ w² x² · rate / (1 − rate). On average over the examples x² is the second "
+    "moment.",
+    "e": "Dropout switches *units* off: they are zero in the forward pass too, so the others must "
+    "do without them. To skip a share of the updates is, on average, gradient descent with a "
+    "smaller step, and restrains nothing.",
+    "f": "Mean, variance, γ and β have to be computed in every layer, forward and backward. What "
+    "it should save is the *number* of steps.",
+}
+
+
+def _judge_verdicts(answer):
+    for letter, given in zip(VERDICTS, filled(answer, VERDICTS), strict=True):
+        if not isinstance(given, (bool, np.bool_)):
+            raise Wrong(f"Answer ({letter}) with True or False.")
+        if given != VERDICTS[letter]:
+            raise Wrong(f"Think again about ({letter}). {_WHY[letter]}")
+    return (
+        "A penalty makes one optimum the most probable w under a prior; it is no law for the "
+        "weights. And dropout is no L2: for a linear unit it resembles it, weighted by the data."
+    )
+
+
+q7 = Exercise(
+    judge=_judge_verdicts,
+    hints=[
+        "L2 and L1 are priors, and what is found is one point. What does one point say about a "
+        "distribution? What does the kink of |w| do at zero?",
+        "For (c) and (d): write the mean over the masks of $(y - \\sum w x m)^2$, where $m$ is 0 "
+        "or $1/(1 - \\text{rate})$. Which factor does each $w^2$ get?",
+    ],
+    explanation=as_code("verdicts", VERDICTS)
+    + "\n\n"
+    + "\n".join(f"- ({letter}) {sentence}" for letter, sentence in _WHY.items()),
+    answer=VERDICTS,
+    misconceptions={
+        **{letter: {**VERDICTS, letter: not right} for letter, right in VERDICTS.items()},
+        "in words": {**VERDICTS, "b": "true"},
+    },
 )

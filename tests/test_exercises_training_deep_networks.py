@@ -33,9 +33,9 @@ SENTENCES = {
         "never called": "never called the network",
         "something else": "as it is",
     },
-    "q5": lesson._WHY,
-    "q6": lesson._sentences(lesson._STARTS),
-    "q7": lesson._sentences(lesson._REACHES),
+    "q7": lesson._WHY,
+    "q5": lesson._sentences(lesson._STARTS),
+    "q6": lesson._sentences(lesson._REACHES),
 }
 
 
@@ -96,9 +96,9 @@ RIGHT = {
     "q4 example by example": (q4, one_by_one),
     "q4 tries both": (q4, tries_both),
     "q4 mean of the same": (q4, lambda net, X: np.mean([net(X, False)] * 3, axis=0)),
-    "q5 NumPy's": (q5, {k: np.bool_(v) for k, v in reversed(q5.answer.items())}),
-    "q6 gain first": (q6, lambda i, _, s: (2 / (1 + s**2)) ** 0.5 / i**0.5),
-    "q7 by powers": (q7, by_powers),
+    "q7 NumPy's": (q7, {k: np.bool_(v) for k, v in reversed(q7.answer.items())}),
+    "q5 gain first": (q5, lambda i, _, s: (2 / (1 + s**2)) ** 0.5 / i**0.5),
+    "q6 by powers": (q6, by_powers),
 }
 
 
@@ -177,16 +177,16 @@ WRONG = {
     ),
     "q4 halved": (q4, lambda net, X: net(X, True) / 2, "Dropout is still on"),
     "q4 rows": (q4, lambda net, X: net(X, False).T, "The shape is (6, 4)"),
-    "q5 a letter missing": (q5, {"a": False}, "Fill in", "'b' is missing"),
-    "q5 numbers": (q5, {**q5.answer, "e": 0}, "(e) with True or False"),
-    "q6 both directions": (
-        q6,
+    "q7 a letter missing": (q7, {"a": False}, "Fill in", "'b' is missing"),
+    "q7 numbers": (q7, {**q7.answer, "e": 0}, "(e) with True or False"),
+    "q5 both directions": (
+        q5,
         lambda i, o, s: np.sqrt(4 / ((1 + s**2) * (i + o))),
         "For n_in = 8, n_out = 3 and slope = 0.1",
     ),
-    "q6 small slopes only": (q6, lambda i, o, s: np.sqrt((2 - 2 * s**2) / i), "slope = 1.0"),
-    "q7 one more": (q7, lambda *given: q7.answer(*given) + 1, "For sd = 0.1, n = 100"),
-    "q7 whole": (q7, lambda *given: round(q7.answer(*given)), "layers; "),
+    "q5 small slopes only": (q5, lambda i, o, s: np.sqrt((2 - 2 * s**2) / i), "slope = 1.0"),
+    "q6 one more": (q6, lambda *given: q6.answer(*given) + 1, "For sd = 0.1, n = 100"),
+    "q6 whole": (q6, lambda *given: round(q6.answer(*given)), "layers; "),
 }
 
 
@@ -218,19 +218,19 @@ TOLD = {  # mistakes as a student would write them, without the functions of the
         lambda a, u, rate: np.where(u < rate, 0, a) / (u >= rate).mean(),
         lesson._DROPPED,
     ),
-    "as written": (q6, lambda i, o, s: (2 / i) ** 0.5, lesson._STARTS),
-    "variance": (q6, lambda i, o, s: 1 / i / ((1 + s * s) / 2), lesson._STARTS),
-    "n_out": (q6, lambda i, o, s: (2 / o / (1 + s * s)) ** 0.5, lesson._STARTS),
-    "both": (q6, lambda i, o, s: 2**0.5 / (i + o) ** 0.5, lesson._STARTS),
-    "squared": (q7, lambda sd, n, m, f: np.log(1 / f) / np.log(n * sd * sd * m), lesson._REACHES),
+    "as written": (q5, lambda i, o, s: (2 / i) ** 0.5, lesson._STARTS),
+    "variance": (q5, lambda i, o, s: 1 / i / ((1 + s * s) / 2), lesson._STARTS),
+    "n_out": (q5, lambda i, o, s: (2 / o / (1 + s * s)) ** 0.5, lesson._STARTS),
+    "both": (q5, lambda i, o, s: 2**0.5 / (i + o) ** 0.5, lesson._STARTS),
+    "squared": (q6, lambda sd, n, m, f: np.log(1 / f) / np.log(n * sd * sd * m), lesson._REACHES),
     "mixed logarithms": (
-        q7,
+        q6,
         lambda sd, n, m, f: np.log10(f) / np.log(1 / (n * sd**2 * m) ** 0.5),
         lesson._REACHES,
     ),
-    "n forgotten": (q7, lambda sd, n, m, f: -np.log(f) / np.log(sd * m**0.5), lesson._REACHES),
+    "n forgotten": (q6, lambda sd, n, m, f: -np.log(f) / np.log(sd * m**0.5), lesson._REACHES),
     "sd not squared": (
-        q7,
+        q6,
         lambda sd, n, m, f: -2 * np.log(f) / np.log(n * sd * m),
         lesson._REACHES,
     ),
@@ -244,10 +244,10 @@ def test_mistakes_written_another_way_are_recognised(name, told):
 
 
 def test_of_all_verdicts_one_passes_and_each_other_is_told_its_first_mistake_alone():
-    assert [letter for letter, true in q5.answer.items() if true] == ["b", "d", "f"]
+    assert [letter for letter, true in q7.answer.items() if true] == ["b", "d", "f"]
     for given in product([True, False], repeat=6):
-        wrong = [c for c, value in zip(q5.answer, given, strict=True) if value != q5.answer[c]]
-        passed, message = q5.verdict(dict(zip(q5.answer, given, strict=True)))
+        wrong = [c for c, value in zip(q7.answer, given, strict=True) if value != q7.answer[c]]
+        passed, message = q7.verdict(dict(zip(q7.answer, given, strict=True)))
         assert passed is (not wrong)
         if wrong:
             assert f"about ({wrong[0]}). {lesson._WHY[wrong[0]]}" in message
@@ -353,8 +353,8 @@ def growth(start, slope, width=400, depth=40):
 
 def test_the_start_keeps_the_mean_square_and_the_one_as_written_explodes():
     for slope in (0.0, 0.5, 1.0):
-        np.testing.assert_allclose(growth(q6.answer, slope), 1, rtol=0.03)
-    written = q6.misconceptions["as written"]
+        np.testing.assert_allclose(growth(q5.answer, slope), 1, rtol=0.03)
+    written = q5.misconceptions["as written"]
     np.testing.assert_allclose(growth(written, 0.5), 1 + 0.5**2, rtol=0.03)
 
 
@@ -368,7 +368,7 @@ def test_the_gradient_has_fallen_by_the_factor_after_so_many_layers():
         W, slopes = rng.normal(0, sd, (n, n)), np.where(rng.random((n, 100)) < 0.5, 1, slope)
         gradient = W.T @ (slopes * gradient)
     factor = before / np.sqrt(np.mean(gradient**2))
-    np.testing.assert_allclose(q7.answer(sd, n, mean_square, factor), depth, rtol=0.03)
+    np.testing.assert_allclose(q6.answer(sd, n, mean_square, factor), depth, rtol=0.03)
 
 
 def test_a_sigmoid_loses_a_factor_of_a_thousand_within_five_layers():
@@ -376,4 +376,4 @@ def test_a_sigmoid_loses_a_factor_of_a_thousand_within_five_layers():
     slope = tf.sigmoid(z) * (1 - tf.sigmoid(z))
     assert np.max(slope) == 0.25
     for n in (10, 1_000):
-        assert 4.9 < q7.answer(n**-0.5, n, 0.25**2, 1_000) < 5
+        assert 4.9 < q6.answer(n**-0.5, n, 0.25**2, 1_000) < 5

@@ -24,8 +24,8 @@
 #
 # | | lesson | the question it answers | after | slides | time | status |
 # | --- | --- | --- | --- | --- | --- | --- |
-# | 1 | `neural_networks` | What does a network compute, and how does it learn from its errors? | – | ASTRO | 45–90 min | planned |
-# | 2 | `training_deep_networks` | What keeps a deep network trainable, and what keeps it from learning by heart? | 1 | ASTRO | 45–90 min | planned |
+# | 1 | [neural_networks](neural_networks.ipynb) | What does a network compute, and how does it learn from its errors? | – | ASTRO | 75 min | **ready** |
+# | 2 | [training_deep_networks](training_deep_networks.ipynb) | What keeps a deep network trainable, and what keeps it from learning by heart? | 1 | ASTRO | 90 min | **ready** |
 # | 3 | [optimizers](optimizers.ipynb) | Which way is down, and how fast can one go? | 1 | ASTRO | 90 min | **ready** |
 # | 4 | `hyperparameters` | How does one choose settings without fooling oneself? | 3 | ASTRO | 45–90 min | planned |
 # | 5 | `convolutions` | What is gained by looking at an image through a small window? | 2 | NC | 45–90 min | planned |

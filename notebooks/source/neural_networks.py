@@ -50,7 +50,7 @@ rng = np.random.default_rng(SEED)
 # The budget of this run.
 
 # %%
-EPOCHS, BATCH = 20, 32  # of the networks that read digits
+EPOCHS, BATCH = 16, 32  # of the networks that read digits
 NETWORKS = 5  # of each kind: one alone might be luck
 
 # %% [markdown]
@@ -79,7 +79,7 @@ plotting.show(
 # identity, $g(z) = z$, it is **linear regression**. That is more than a likeness, as we will check.
 #
 # Our data: cells from 569 breast tumours, seen under a microscope. Three features: mean radius, texture and
-# concave points of the cells. The question: is the tumour malignant ($y = 1$) or benign ($y = 0$)? The slides
+# concave points of the cells' nuclei. The question: is the tumour malignant ($y = 1$) or benign ($y = 0$)? The slides
 # write examples as columns, so $X$ has one row per feature and one column per tumour.
 
 # %%
@@ -91,7 +91,8 @@ X = cells.x[:, columns].T.astype(float)
 X = (X - X.mean(axis=1, keepdims=True)) / X.std(axis=1, keepdims=True)
 y = (cells.y == 0).astype(float)  # class 0 of this table is malignant
 n, m = X.shape
-print(f"X: {n} features of {m} tumours; {y.mean():.0%} malignant")
+print(f"X: {n} features of {m} tumours")
+claim("Share of malignant tumours", y.mean(), above=0.37, below=0.375, digits=3)
 
 # %% [markdown]
 # The unit learns by *gradient descent*: start somewhere and take small steps downhill, $w := w - \alpha\, dw$. Here $dw$
@@ -293,7 +294,8 @@ plotting.show(
 )
 
 # %% [markdown]
-# The sigmoid's slope is a quarter at most; those of tanh and the ReLUs reach 1. Sigmoid and tanh *saturate*: far from zero they are flat, and a unit there hardly learns, whatever its error. They
+# The sigmoid's slope is a quarter at most; those of tanh and the ReLUs reach 1. Sigmoid and tanh *saturate*: far from zero they are flat, and a *hidden* unit there hardly learns, whatever its error. (At the output the loss cancels
+# the slope, as in section 1.) They
 # are one and the same curve, shifted and stretched: $\tanh z = 2\sigma(2z) - 1$. ReLU keeps its slope, but only for
 # $z > 0$; below, its slope is exactly 0, and a unit that is negative for all examples is *dead*. Leaky ReLU keeps a tenth
 # there. (A tenth is the slide's choice. Keras has two others: one in its layer, another in its function.)
@@ -308,14 +310,14 @@ errors = [
 claim("Slopes against central differences: largest difference", max(errors), below=1e-6, digits=6)
 claim("tanh against the stretched sigmoid",
       np.abs(np.tanh(z) - 2 * sigmoid(2 * z) + 1).max(), below=1e-6, digits=6)  # fmt: skip
-slopes = {name: slope(np.array([0.1, 2.0, 6.0])) for name, (_, slope) in ACTIVATIONS.items()}
+slopes = {name: slope(np.array([-2, 0.1, 2, 6])) for name, (_, slope) in ACTIVATIONS.items()}
 claim("Largest slope of the sigmoid",
       ACTIVATIONS["sigmoid"][1](z).max(), above=0.2499, below=0.2501, digits=4)  # fmt: skip
 claim("Keras's layer LeakyReLU: slope below zero",
       layers.LeakyReLU().negative_slope, above=0.29, below=0.31)  # fmt: skip
 by_function = -float(keras.activations.leaky_relu(np.float32(-1)))
 claim("Keras's function leaky_relu: slope below zero", by_function, above=0.19, below=0.21)
-pd.DataFrame(slopes, ["z = 0.1", "z = 2", "z = 6"]).round(4)
+pd.DataFrame(slopes, ["z = −2", "z = 0.1", "z = 2", "z = 6"]).round(4)
 
 # %% [markdown]
 # Why bend at all? (The slides say *non-linearity*.) Take the bend away, $g(z) = z$, and stack as many layers as you like.
@@ -435,12 +437,13 @@ learn, test = train_test_split(
 fit_on, validate = train_test_split(
     learn, test_size=1_000, stratify=digits.y[learn], random_state=SEED
 )
+assert not {*learn} & {*test} and not {*fit_on} & {*validate}
 METHODS = {
     "softmax": lambda unit: unit,
     "one-vs-rest": OneVsRestClassifier,
     "one-vs-one": OneVsOneClassifier,
 }
-GRID = (0.03, 0.1, 0.3, 1, 3)  # of C, the inverse of the penalty
+GRID = (0.03, 0.1, 0.3, 1, 3, 10)  # of C, the inverse of the penalty
 
 
 def fitted(wrap, C, rows):
@@ -467,7 +470,7 @@ for name in ("softmax", "one-vs-rest"):  # votes are no probabilities
 gain = right["one-vs-one"].astype(float) - right["softmax"]
 claim("Accuracy: one-vs-one minus softmax", **claims.mean_and_error(gain), above=0.0, digits=3)
 claim("Log loss: one-vs-rest minus softmax",
-      rows["log loss"]["one-vs-rest"] - rows["log loss"]["softmax"], above=0.03)  # fmt: skip
+      rows["log loss"]["one-vs-rest"] - rows["log loss"]["softmax"], above=0.02, below=0.2)  # fmt: skip
 pd.DataFrame(rows).loc[list(METHODS)].round(2)
 
 # %% tags=["nbval-ignore-output"]
@@ -478,10 +481,10 @@ pd.Series(seconds, name="seconds to train, at the chosen penalty").round(2)
 
 # %% [markdown]
 # (*Calibration error*: of the pictures answered with 90 % certainty, 90 % should be right; this is the mean distance from
-# that. Votes are no probabilities, hence NaN.) A surprise: 45 models are the most accurate, and cost about the same. Each of them is a small question on a fifth of the
+# that. Votes are no probabilities, hence NaN.) A surprise: 45 models are the most accurate, and cost nothing like 45 times as much. Each of them is a small question on a fifth of the
 # pictures, and together they have more parameters than one layer of ten units, so they can draw more borders. Softmax
-# is not the most accurate layer. What it has is *one* cost, made of probabilities: it gives better probabilities than
-# one-vs-rest, and it can sit on top of hidden layers and train them. That is the way out.
+# is not the most accurate layer. What it has: its ten answers are one distribution, so its probabilities are better than those
+# of one-vs-rest. And one cost can train it together with hidden layers below. That is the way out.
 #
 # *Learned: softmax makes scores into probabilities that sum to 1, and gives a network with many outputs one cost.*
 #
@@ -524,7 +527,7 @@ exercises.q5.check(back)
 #
 # ### Exercise 6: updates on the way back
 #
-# "Backpropagation is the process of passing through the hidden layers backwards, updating each time the weights",
+# Back propagation is "passing through the hidden layers backwards, updating each time the weights",
 # say the slides. Taken at their word, $W^{[2]}$ is changed *before* $dZ$ has travelled through it. For the network
 # $A^{[1]} = \tanh(W^{[1]} X)$, $A^{[2]} = W^{[2]} A^{[1]}$, with $J = \tfrac{1}{2m} \sum (A^{[2]} - Y)^2$ and without biases,
 # write one true step of gradient descent: `step(W1, W2, X, Y, alpha)` returns the new `W1` and `W2`, and leaves the old
@@ -580,7 +583,7 @@ def by_tape(W, b, name):
     return [g.numpy().T for g in gradients[::2]] + [g.numpy()[:, None] for g in gradients[1::2]]
 
 
-def by_nudging(W, b, g, h=1e-5):
+def by_nudging(W, b, g, h=1e-7):
     """The gradient by central differences, one parameter after the other."""
     slopes = [np.zeros_like(part) for part in W + b]
     for part, slope in zip(W + b, slopes):
@@ -690,17 +693,23 @@ plotting.show(
 losses = {title: log_loss(net(fresh), fresh_side) for title, net in nets.items()}
 losses["best possible"] = log_loss(best_probability(fresh), fresh_side)
 in_training = {title: log_loss(net(points), side) for title, net in nets.items()}
-claim("Cost in training: 8 + 8 linear units minus one unit",
-      in_training["8 + 8 linear units"] - in_training["one unit"],
-      above=-0.001, below=0.001, digits=4)  # fmt: skip
+claim("8 + 8 linear units and one unit: difference of their costs in training",
+      abs(in_training["8 + 8 linear units"] - in_training["one unit"]), below=0.001, digits=4)  # fmt: skip
 over = {title: loss - losses["best possible"] for title, loss in losses.items()}
 claim("One unit, fresh points: log loss above the best possible", over["one unit"], above=0.1)
-claim("8 tanh units, fresh points: the same", over["8 tanh units"], below=0.03, digits=2)
+claim(
+    "8 tanh units, fresh points: the same", over["8 tanh units"], above=0.0, below=0.045, digits=3
+)
+p = best_probability(fresh).clip(1e-12, 1 - 1e-12)
+expected = -(p * np.log(p) + (1 - p) * np.log(1 - p)).mean()
+claim("Best possible: its log loss minus the one that it expects",
+      losses["best possible"] - expected, above=-0.012, below=0.012, digits=3)  # fmt: skip
 pd.DataFrame({"log loss, fresh points": losses}).round(2)
 
 # %% [markdown]
-# Sixteen linear units are one unit with more work. Two bent units make a border with a bend or two. Eight come so close
-# to the best possible classifier that hardly anything is left to gain.
+# Sixteen linear units are one unit with more work. Two bent units can bend the border. From some starts they do; from others they get
+# stuck near a straight one. (Try other seeds.) Eight come so close to the best possible classifier that hardly anything is
+# left to gain.
 #
 # **Where to start.** In section 1 the weights started at zero. Why not here?
 #
@@ -729,7 +738,7 @@ for name, first in {"random": rng.normal(size=(8, 2)), "all equal": np.full((8, 
     cost_of[name] = log_loss(net(points), side)
 claim("All start equal: hidden units, farthest apart", apart["all equal"], below=1e-6, digits=6)
 claim("All start equal: cost in training above that of a random start",
-      cost_of["all equal"] - cost_of["random"], above=0.05)  # fmt: skip
+      cost_of["all equal"] - cost_of["random"], above=0.08)  # fmt: skip
 
 # %% [markdown]
 # Equal units get equal gradients, so they stay equal for ever: eight units do the work of one. Random weights break the
@@ -758,7 +767,7 @@ widgets.playground(
 # One unit draws a straight border, bent or not; so do linear layers of any depth. One wide layer can do much; further layers reach
 # the spiral with fewer units.
 #
-# *Learned: each hidden unit adds one soft step along a straight line, and together they make a curve. They need a bend, and
+# *Learned: each hidden unit adds one soft step across a straight line, and together they make a curve. They need a bend, and
 # different starts.*
 #
 # ## 7. The slide's Keras model, and ours beside it
@@ -793,7 +802,12 @@ def gradient_descent(dw, V, S, t, alpha=0.1):
 def adam(dw, V, S, t, alpha=0.001):
     """How far to go; V and S are running means of dw and of its square, t counts the steps."""
     V, S = 0.9 * V + 0.1 * dw, 0.999 * S + 0.001 * dw**2
-    return alpha * (V / (1 - 0.9**t)) / (np.sqrt(S / (1 - 0.999**t)) + 1e-7), V, S
+    return alpha * (1 - 0.999**t) ** 0.5 / (1 - 0.9**t) * V / (np.sqrt(S) + 1e-7), V, S
+
+
+def dice(shape, rate):
+    """Dropout's factors: 0 for a share of the units, and so much for the others that the mean is 1."""
+    return (rng.random(shape) >= rate) / (1 - rate)
 
 
 def dropped(alive):
@@ -802,14 +816,13 @@ def dropped(alive):
 
 
 # %%
-def our_model(start, X, y, batches, dropout, rule, rng):
+def our_model(start, X, y, batches, rate, rule):
     """The same network in NumPy: starts from Keras's get_weights(), batches are lists of columns."""
     parts = [start[0].T, start[2].T, start[1][:, None], start[3][:, None]]  # W, then b
     means, Y = [(0.0, 0.0)] * 4, np.eye(10, dtype=X.dtype)[:, y]
     for t, batch in enumerate(batches, start=1):
-        alive = (rng.random((128, len(batch))) >= dropout).astype(X.dtype) / (1 - dropout)
+        g, slope = dropped(dice((128, len(batch)), rate).astype(X.dtype))
         W, b = parts[:2], parts[2:]
-        g, slope = dropped(alive)
         Z, A = forward(X[:, batch], W, b, [g, softmax])
         dW, db = backward((A[-1] - Y[:, batch]) / len(batch), Z, A, W, [slope])
         moves = [rule(d, V, S, t) for d, (V, S) in zip(dW + db, means)]
@@ -824,49 +837,60 @@ def mini_batches(rows, epochs, rng):
 
 
 # %% [markdown]
-# First an exact comparison. Without dropout nothing is left to chance but start and batches. So give both networks the same,
-# in double precision, and take plain steps of gradient descent. (Keras's Adam computes with single precision inside.)
+# First the exact checks. Do the dice leave the mean as it is? Does back propagation pass a unit that is off? Then: without dropout
+# nothing is left to chance but start and batches. So give both networks the same, in double precision.
 #
-# **Predict.** How far apart are their weights after 100 steps?
+# **Predict.** How far apart are their weights after 20 steps?
 
 # %%
+thrown = dice((128, 10_000), 0.2)
+claim("Dropout 0.2: mean factor", thrown.mean(), above=0.99, below=1.01)
+claim("Dropout 0.2: share of units that are off", (thrown == 0).mean(), above=0.19, below=0.21)
+(W, b), masks = random_network((5, 4, 4, 3), rng), [dropped(dice((4, 30), 0.2)) for _ in range(2)]
+g, slopes = [g for g, _ in masks] + [softmax], [slope for _, slope in masks]
+Z, A = forward(inputs, W, b, g)
+dW, db = backward((A[-1] - Y) / 30, Z, A, W, slopes)
+off = max(np.abs(ours - other).max() for ours, other in zip(dW + db, by_nudging(W, b, g)))
+claim("Back propagation with dropout against central differences", off, below=1e-5, digits=5)
+
 images, X_all, y_all = pixels.reshape(-1, 28, 28), pixels.T, digits.y
-model = slide_model(dropout=0.0, optimizer=keras.optimizers.SGD(0.1), dtype="float64")
-start = model.get_weights()
-batches = list(mini_batches(learn, 1, rng))[:100]
-for batch in batches:
-    model.train_on_batch(images[batch].astype(float), y_all[batch])
-W, b = our_model(start, X_all.astype(float), y_all, batches, 0.0, gradient_descent, rng)
-after = model.get_weights()
-apart = np.abs(after[0] - W[0].T).max() / np.abs(after[0] - start[0]).max()
-claim("100 steps, same start and batches: weights apart, over the largest move",
-      apart, below=1e-6, digits=6)  # fmt: skip
+batches = list(mini_batches(learn, 1, rng))[:20]
+for optimizer, rule, bound, places in ((keras.optimizers.SGD(0.1), gradient_descent, 1e-6, 6),
+                                       (keras.optimizers.Adam(), adam, 0.005, 3)):  # fmt: skip
+    model = slide_model(0.0, optimizer, "float64")
+    start = model.get_weights()
+    for batch in batches:
+        model.train_on_batch(images[batch].astype(float), y_all[batch])
+    W, b = our_model(start, X_all.astype(float), y_all, batches, 0.0, rule)
+    after = model.get_weights()
+    apart = np.abs(after[0] - W[0].T).max() / np.abs(after[0] - start[0]).max()
+    claim(f"20 steps of {rule.__name__}, same start and batches: weights apart, over the largest move",
+          apart, below=bound, digits=places)  # fmt: skip
 
 # %% [markdown]
+# (Keras rounds Adam's settings to single precision; so there we agree to fewer digits.)
+#
 # They are the same network. Now with dropout, each with its own dice, five times. Each pair starts from the same weights.
 
-# %%
+# %% tags=["atol=0.005"]
 accuracy = {"Keras": [], "NumPy": []}
 for k in range(NETWORKS):
     model = slide_model()
     start = model.get_weights()
     training.fit(model, images[learn], y_all[learn], EPOCHS, BATCH, f"Keras, network {k + 1}")
     accuracy["Keras"].append((model(images[test]).numpy().argmax(axis=1) == y_all[test]).mean())
-    W, b = our_model(start, X_all, y_all, mini_batches(learn, EPOCHS, rng), 0.2, adam, rng)
+    W, b = our_model(start, X_all, y_all, mini_batches(learn, EPOCHS, rng), 0.2, adam)
     answers = forward(X_all[:, test], W, b, [relu, softmax])[1][-1].argmax(axis=0)
     accuracy["NumPy"].append((answers == y_all[test]).mean())
 table = pd.DataFrame(accuracy)
-spread = np.sqrt(table.var().mean())
-apart = table.mean().diff().iloc[-1]
-claim("Keras, accuracy on test pictures, mean of the networks",
-      table["Keras"].mean(), above=0.92, digits=3)  # fmt: skip
-claim("NumPy, accuracy on test pictures, mean of the networks",
-      table["NumPy"].mean(), above=0.92, digits=3)  # fmt: skip
-claim("Keras and NumPy: means apart, in standard deviations between networks",
-      abs(apart) / spread, below=3.0, digits=1)  # fmt: skip
-linear = right["softmax"].mean()
+claim("Keras: accuracy on test pictures, mean of the networks",
+      table["Keras"].mean(), above=0.92, below=0.97)  # fmt: skip
+claim("NumPy: accuracy on test pictures, mean of the networks",
+      table["NumPy"].mean(), above=0.92, below=0.97)  # fmt: skip
+claim("Keras and NumPy: difference of the means",
+      abs(table.mean().diff().iloc[-1]), below=0.012, digits=3)  # fmt: skip
 claim("What the hidden layer brings over softmax alone",
-      table["NumPy"].mean() - linear, above=0.01, digits=3)  # fmt: skip
+      table["NumPy"].mean() - right["softmax"].mean(), above=0.015)  # fmt: skip
 table.agg(["mean", "std"]).round(3)
 
 # %% [markdown]
@@ -922,7 +946,7 @@ claim("The checked functions against ours: largest difference",
 #
 # Every sentence below was computed above, with its standard error where it is printed.
 
-# %%
+# %% tags=["atol=0.005"]
 claim
 
 # %% [markdown]
@@ -934,7 +958,8 @@ claim
 #
 # * F. Rosenblatt: *The perceptron*, Psychological Review 65 (1958). The slides' "perceptron": a unit with a step for $g$.
 # * D. Rumelhart, G. Hinton, R. Williams: *Learning representations by back-propagating errors*, Nature 323 (1986).
-# * J. Bridle: *Training stochastic model recognition algorithms as networks*, NeurIPS 1989. Names softmax.
+# * J. Bridle: *Training Stochastic Model Recognition Algorithms as Networks can Lead to Maximum Mutual Information
+#   Estimation of Parameters*, NIPS 2 (1989). Introduces softmax.
 # * J. Fürnkranz: *Round Robin Classification*, JMLR 2 (2002). Why pairs are quick and good.
 # * C. Bishop: *Pattern Recognition and Machine Learning*, Springer 2006. Chapters 4 and 5 cover this lesson.
 # * The [TensorFlow Playground](https://playground.tensorflow.org/), which the slides recommend.

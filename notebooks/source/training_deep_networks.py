@@ -1,0 +1,1132 @@
+# %% [markdown]
+# # Training deep networks: what goes wrong, and what mends it
+#
+# **With little data a network learns its pictures by heart. With many layers it may learn nothing at all. What helps,
+# by how much, and why?**
+#
+# Every remedy on the slides gets the same treatment here: first an exact case, in which theory says what must come
+# out; then a network, in which we measure. Penalties on the weights turn out to be Bayesian priors in disguise. The
+# size of the first weights turns out to be a matter of life and death, and can be calculated. And batch normalisation
+# keeps its three promises, though not for the reason that one would think.
+#
+# ![Two maps of the training loss by learning rate and size of the first weights: without batch normalisation one small
+# light patch, with it a broad light field.](figures/training_deep_networks.png)
+#
+# | | |
+# | --- | --- |
+# | **Slides** | *Machine learning for astrophysics: deep learning*, regularisation to initialisation, batch normalisation; *Neural computation revision*, pretraining |
+# | **You will be able to** | turn a penalty into a prior and back; choose among L2, L1, dropout and early stopping; calculate how a signal grows or dies in a deep network, forwards and backwards; write batch normalisation, and say what it is good for |
+# | **You need** | the lesson [`neural_networks`](neural_networks.ipynb) |
+# | **Time** | 90 minutes to work through, about a minute and a half to run |
+
+# %% tags=["nbval-ignore-output"]
+import course_utils
+
+SEED = course_utils.setup(seed=1)
+
+# %%
+import time
+from itertools import pairwise
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+import tensorflow_probability as tfp
+from scipy import special, stats
+from scipy.optimize import minimize
+from scipy.special import digamma, expit, roots_hermitenorm
+from scipy.stats import binom
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import scale
+from tqdm.auto import tqdm
+
+from course_utils import claims, data, descent, networks, plotting, stacks, widgets
+from course_utils.exercises import training_deep_networks as exercises
+
+tfd = tfp.distributions
+
+claim = claims.Claims()
+rng = np.random.default_rng(SEED)
+
+# %% [markdown]
+# The budget of this run. Pictures are those of the digits in MNIST-5k.
+
+# %%
+DRAWS, STEPS = 8, 500  # section 2: sets of 300 pictures, steps of training
+REPEATS = {10: 16, 50: 16, 500: 8}  # section 7: draws of so many labels
+digits = data.load_mnist5k()
+pixels = (digits.x.reshape(-1, 784) / 255).astype("float32")
+small_pixels = pixels.reshape(-1, 14, 2, 14, 2).mean(axis=(2, 4)).reshape(-1, 196)  # 14 x 14
+
+# %% [markdown]
+# ## 1. A prior in disguise
+#
+# The slides keep weights small by adding a penalty to the cost, $\tfrac{\lambda}{2} \sum w^2$ ($L_2$) or $\lambda \sum |w|$ ($L_1$). Why
+# should small weights be better? A Bayesian answer: because before we saw data, we believed that they are small. Write
+# the belief as a *prior* $p(w)$. The most probable weights after the data are the *maximum a posteriori* (MAP) estimate,
+#
+# $$\arg\max_w \Big[ \sum_{i=1}^N \log p(y_i \mid x_i, w) + \log p(w) \Big].$$
+#
+# Divide by $-N$: the first sum becomes the mean loss of `neural_networks`. What does $-\tfrac1N \log p(w)$ become?
+#
+# ### Exercise 1: which prior is it?
+#
+# Each weight has the prior $\text{Normal}(0, \tau)$: mean 0, standard deviation $\tau$. For which $\lambda$ is the minimum of
+# $J = \text{mean loss} + \tfrac\lambda2 \sum w^2$ the MAP estimate? Write `penalty(tau, N)`.
+
+
+# %%
+def penalty(tau, N): ...
+
+
+exercises.q1.check(penalty)
+# exercises.q1.hint()  # and .solution()
+
+# %% [markdown]
+# $L_1$ is the Laplace prior, $\log p(w) = -|w| / s + \text{constant}$, whose peak at zero is a sharp tip. Its cost has a kink there,
+# which a gradient cannot see. The *proximal step* can: after a step along the gradient of the loss alone, move each weight
+# towards zero by $\alpha\lambda$, and let it stop there.
+#
+# ### Exercise 2: a step that ends at zero
+#
+# Write `shrink(w, alpha, lam)`: every weight of the array `w` comes nearer to zero by `alpha * lam`, and those that would
+# cross zero stop there. No loop.
+
+
+# %%
+def shrink(w, alpha, lam): ...
+
+
+exercises.q2.check(shrink)
+# exercises.q2.hint()  # and .solution()
+
+# %% [markdown]
+# The exact case: one logistic unit with 30 features of 400 tumours, so $J$ has a single valley. We find its bottom with our own
+# code, and the MAP estimate by another road: TensorFlow Probability writes the prior and the likelihood, SciPy climbs.
+#
+# **Predict.** For which of the two priors will weights be *exactly* zero?
+
+# %%
+cells = data.load_breast_cancer()
+chosen = rng.choice(569, 400, replace=False)
+X = np.vstack([np.ones(400), scale(cells.x[chosen].astype(float)).T])  # a row of ones for the bias
+y = cells.y[chosen].astype(float)
+N = len(y)
+
+
+def loss_slope(w):
+    """Gradient of the mean log loss, for weights (..., 31), the bias first."""
+    return (expit(w @ X) - y) @ X.T / N
+
+
+def ridge(lam):
+    """L2: Newton's method; the bias goes free."""
+    w, penalty = np.zeros(31), lam * (np.arange(31) > 0)
+    for _ in range(20):
+        p = expit(w @ X)
+        curvature = (X * p * (1 - p)) @ X.T / N + np.diag(penalty)
+        w = w - np.linalg.solve(curvature, loss_slope(w) + penalty * w)
+    return w
+
+
+def towards_zero(w, by):
+    return np.sign(w) * np.maximum(np.abs(w) - by, 0)
+
+
+def lasso(lam, steps=5_000):
+    """L1: gradient step, then proximal step, for each lam (K, 1); the bias goes free."""
+    alpha, w = 4 * N / np.linalg.norm(X, 2) ** 2, np.zeros((len(lam), 31))  # alpha = 1 / L
+    v, k = w, np.zeros((len(lam), 1))
+    for _ in range(steps):
+        old, w = w, v - alpha * loss_slope(v)
+        w[:, 1:] = towards_zero(w[:, 1:], alpha * lam)
+        uphill = ((v - w) * (w - old)).sum(axis=1, keepdims=True) > 0
+        k = np.where(uphill, 0, k + 1)  # Nesterov's momentum, which begins again after an error
+        v = w + k / (k + 3) * (w - old)
+    return w
+
+
+def most_probable(prior, parts):
+    """Weights of the highest posterior; in two positive parts, w = plus - minus, |w| has no kink."""
+
+    def cost(u):
+        with tf.GradientTape() as tape:
+            u = tf.constant(u)
+            tape.watch(u)
+            minus = u[31:] if parts == 2 else 0
+            w = tf.concat([u[:1], u[1:31] - minus], axis=0)
+            likelihood = tfd.Bernoulli(logits=tf.linalg.matvec(X.T, w)).log_prob(y)
+            J = -tf.reduce_sum(likelihood) - tf.reduce_sum(prior.log_prob(u[1:31] + minus))
+        return J.numpy(), tape.gradient(J, u).numpy()
+
+    size, options = (
+        1 + 30 * parts,
+        {"ftol": 1e-15, "gtol": 1e-7, "maxiter": 5_000, "maxfun": 20_000, "maxcor": 30},
+    )
+    bounds = [(None, None)] + [(1e-12 if parts == 2 else None, None)] * (size - 1)
+    u = minimize(cost, np.full(size, 0.1), jac=True, bounds=bounds, options=options).x
+    return np.append(u[0], u[1:31] - u[31:]) if parts == 2 else u
+
+
+# %%
+LAMBDAS = np.array([0.01, 0.03, 0.1])
+dense = np.array([ridge(lam) for lam in LAMBDAS])
+sparse = lasso(LAMBDAS[:, None])
+gauss = [most_probable(tfd.Normal(np.float64(0), 1 / np.sqrt(N * lam)), 1) for lam in LAMBDAS]
+laplace = [most_probable(tfd.Laplace(np.float64(0), 1 / (N * lam)), 2) for lam in LAMBDAS]
+claim("L2: penalised optimum against the MAP estimate, largest difference",
+      np.abs(dense - gauss).max(), below=1e-4, digits=5)  # fmt: skip
+claim("L1: penalised optimum against the MAP estimate, largest difference",
+      np.abs(sparse - laplace).max(), below=1e-4, digits=5)  # fmt: skip
+fit = LogisticRegression(l1_ratio=1, C=1 / (N * 0.03), solver="saga", tol=1e-6, max_iter=20_000)
+theirs = fit.fit(X[1:].T, y).coef_[0]
+claim("L1, λ = 0.03: weights that are zero for us or scikit-learn, but not both",
+      ((theirs == 0) != (sparse[1, 1:] == 0)).sum(), below=1, digits=0)  # fmt: skip
+bias_alone = np.append(special.logit(y.mean()), np.zeros(30))
+last = np.abs(loss_slope(bias_alone)[1:]).max()  # beyond this λ no gradient can leave zero
+edge = (lasso(last * np.array([[0.99], [1.01]]))[:, 1:] == 0).sum(axis=1)
+claim("L1: weights that live just below the last λ of theory", 30 - edge[0], above=0, digits=0)
+claim("L1: weights that live just above it", 30 - edge[1], below=1, digits=0)
+zeros = {"L2": (dense == 0).sum(axis=1), "L1": (sparse == 0).sum(axis=1)}
+claim("L2: exact zeros at three λ", zeros["L2"].sum(), below=1, digits=0)
+claim("L1: exact zeros of 90 at three λ", zeros["L1"].sum(), above=50, digits=0)
+
+# %% [markdown]
+# Would a plain optimiser do? Follow the gradient of the whole $L_1$ cost with Adam, from a random start:
+
+
+# %%
+def adam(dw, V, S, t, alpha, beta_M=0.9, beta_R=0.999):
+    """The step, and the running means of dw and dw^2; `optimizers` explains it."""
+    V, S = beta_M * V + (1 - beta_M) * dw, beta_R * S + (1 - beta_R) * dw**2
+    return alpha * (V / (1 - beta_M**t)) / (np.sqrt(S / (1 - beta_R**t)) + 1e-8), V, S
+
+
+walk = descent.path(adam, lambda w: loss_slope(w) + 0.03 * np.sign(w) * (np.arange(31) > 0),
+                    rng.normal(scale=0.1, size=31), 0.01, 10_000)  # fmt: skip
+claim("Adam on the L1 cost: exact zeros in its last 1,000 steps",
+      (walk[-1_000:] == 0).sum(), below=1, digits=0)  # fmt: skip
+near = (np.abs(walk[-1, 1:]) < 0.01).sum() / (sparse[1] == 0).sum()
+claim("Adam: share of the true zeros that it brings within 0.01", near, above=0.5, digits=1)
+
+# %% [markdown]
+# It dances around zero, near and never there. So "$L_1$ forces some weights to be exactly zero" is true of the *optimum*, and needs an
+# optimiser that can stop there.
+#
+# *Learned: a penalty is the logarithm of a prior. What it finds is the top of the posterior. The Bayesian lessons ask for the
+# whole posterior.*
+#
+# ## 2. Little data
+#
+# Now a network: 196-64-10 on digits of 14 × 14 pixels, with only 300 pictures to learn from. Four remedies: $L_2$, $L_1$ with its
+# proximal step, *dropout*, which switches off hidden units at random (section 3), and *early stopping*: keep the weights of
+# the step that was best on validation pictures. Each strength is chosen on 1,000 validation pictures; 1,500 others test.
+# (With 300 pictures of your own you would not have so many to validate with. We want to know what each remedy *can* do.)
+# All settings train side by side on the same pictures and batches, from the same start. We repeat it with new pictures.
+#
+# **Predict.** Which remedy helps most? Does it help the accuracy, the probabilities, or both?
+
+# %%
+pictures = small_pixels.T.copy()  # examples are columns
+order = rng.permutation(5_000)
+test, validate, pool = order[:1_500], order[1_500:2_500], order[2_500:]
+
+
+def first_weights(sizes):
+    """He's start, with a leading axis for networks side by side: W1, b1, W2, b2."""
+    W, b = networks.start(sizes, lambda n_in, n_out: (2 / n_in) ** 0.5, rng)
+    return [part[None].astype("float32") for pair in zip(W, b) for part in pair]
+
+
+def hidden_and_answer(w, X, alive=1):
+    A = np.maximum(w[0] @ X + w[1], 0) * alive
+    return A, special.softmax(w[2] @ A + w[3], axis=-2)
+
+
+def in_weights_and_biases(*pairs):
+    """Gradients in W1, b1, W2, b2, from each layer's dZ and input."""
+    return [part for dZ, A_prev in pairs
+            for part in (dZ @ A_prev.swapaxes(-1, -2), dZ.sum(axis=-1, keepdims=True))]  # fmt: skip
+
+
+def backwards(w, X, Y, alive=1):
+    """Gradients of the mean cross-entropy in W1, b1, W2, b2; alive: dropout's mask."""
+    A, P = hidden_and_answer(w, X, alive)
+    dZ2 = (P - Y) / X.shape[-1]
+    dZ1 = w[2].swapaxes(-1, -2) @ dZ2 * (A > 0) * alive
+    return in_weights_and_biases((dZ1, X), (dZ2, A))
+
+
+def scores(w, rows, alive=1):
+    """Mean log-likelihood and accuracy of each network on these pictures, (2, networks)."""
+    P, y = hidden_and_answer(w, pictures[:, rows], alive)[1], digits.y[rows]
+    right = P[:, y, np.arange(len(y))]
+    return np.array([np.log(right + 1e-12).mean(axis=-1), (P.argmax(axis=-2) == y).mean(axis=-1)])
+
+
+def train(w, gradient, alpha, steps, by=0.0):
+    """Adam in place, then L1's proximal step for the weights; yields the number of the step."""
+    V, S = ([np.zeros_like(part) for part in w] for _ in "VS")
+    for t in range(1, steps + 1):
+        for i, dw in enumerate(gradient(w)):
+            V[i] += 0.1 * (dw - V[i])
+            S[i] += 0.001 * (dw**2 - S[i])
+            rate = alpha / (np.sqrt(S[i] / (1 - 0.999**t)) + 1e-8)  # each weight's own
+            w[i] -= rate * V[i] / (1 - 0.9**t)
+            if np.any(by) and i % 2 == 0:
+                w[i] = towards_zero(w[i], rate * by)
+        yield t
+
+
+# %%
+GRID = {"none": [0], "L2": [3e-4, 1e-3, 3e-3, 1e-2], "L1": [1e-4, 3e-4, 1e-3, 3e-3],
+        "dropout": [0.3, 0.5, 0.7, 0.85], "scaling forgotten": [0.5]}  # fmt: skip
+NAMES, STRENGTHS = map(
+    np.array, zip(*[(name, s) for name, strengths in GRID.items() for s in strengths])
+)
+
+
+def strength(name):
+    return np.where(name == NAMES, STRENGTHS, 0).astype("float32")[:, None, None]
+
+
+L2, L1, RATE, FORGOTTEN = map(strength, ("L2", "L1", "dropout", "scaling forgotten"))
+
+
+def one_draw():
+    """All settings on 300 new pictures: start, end and best weights, and scores on the way."""
+    rows = rng.choice(pool, 300, replace=False)
+    X, Y = pictures[:, rows], np.eye(10, dtype="float32")[:, digits.y[rows]]
+    first = first_weights((196, 64, 10))
+    w, curves = [np.repeat(part, len(NAMES), axis=0) for part in first], []
+    best = [part.copy() for part in w]
+
+    def gradient(w):
+        i = rng.choice(300, 100, replace=False)
+        alive = (rng.random((len(NAMES), 64, 100), dtype="float32") >= RATE + FORGOTTEN) / (
+            1 - RATE
+        )
+        dW1, db1, dW2, db2 = backwards(w, X[:, i], Y[:, i], alive)
+        return dW1 + L2 * w[0], db1, dW2 + L2 * w[2], db2
+
+    for t in train(w, gradient, 0.003, STEPS, L1):
+        if t % 20 == 0:
+            curves.append((scores(w, rows), scores(w, validate)))
+            so_far = np.array(curves)[:, 1, 0]
+            better = so_far[-1] == so_far.max(axis=0)
+            for kept, now in zip(best, w):
+                kept[better] = now[better]
+    lit = (X > 0).any(axis=1)  # pixels that are ever lit
+    return first, w, best, np.array(curves), lit
+
+
+draws = [one_draw() for _ in tqdm(range(DRAWS), desc="300 pictures", leave=False)]
+
+# %%
+first, w, best, curves, lit = draws[0]
+tuned = {
+    name: max(np.flatnonzero(name == NAMES), key=lambda j: curves[-1, 1, 0, j])
+    for name in list(GRID)[:4]
+}
+fig, axes = plt.subplots(1, 4, figsize=(15, 4), sharey=True)
+for ax, (name, j) in zip(axes, tuned.items()):
+    for k, part in enumerate(("300 pictures", "validation")):
+        ax.plot(20 * np.arange(1, len(curves) + 1), -curves[:, k, 0, j], color=f"C{k}", label=part)
+    stop = curves[:, 1, 0, j].argmax()
+    ax.plot(20 * (stop + 1), -curves[stop, 1, 0, j], "o", color="black", label="early stopping")
+    size = np.sqrt((w[0][j] ** 2).mean() / (w[0][0] ** 2).mean())
+    ax.set(xlabel="step", title=f"{name}\n$W^{{[1]}}$: size {size:.1f}", ylim=(0, 1.4))
+axes[0].set_ylabel("log loss")
+axes[0].legend(fontsize=12)
+plotting.show(
+    "Four panels of log loss by step: training falls to zero without a remedy, while validation turns upwards."
+)
+
+# %%
+gains, sizes, faults, shape = {}, [], [], []
+for first, w, best, curves, lit in draws:
+    tuned = {
+        name: max(np.flatnonzero(name == NAMES), key=lambda j: curves[-1, 1, 0, j]) for name in GRID
+    }
+    end, stopped = scores(w, test), scores(best, test)
+    columns = {name: end[:, tuned[name]] for name in ("L2", "L1", "dropout")} | {
+        "early stopping": stopped[:, 0]
+    }
+    for name, column in columns.items():
+        gains.setdefault(name, []).append(column - end[:, 0])
+    half = np.flatnonzero((NAMES == "dropout") & (STRENGTHS == 0.5))[0]
+    one = [part[[half]] for part in w]
+    dice = [
+        (rng.random((1, 64, len(test)), dtype="float32") >= 0.5) / np.float32(0.5)
+        for _ in range(10)
+    ]
+    left_on = np.mean([scores(one, test, alive)[:, 0] for alive in dice], axis=0)
+    faults.append([end[:, half] - left_on, end[:, half] - end[:, -1]])
+    relative = [
+        np.sqrt((w[k][j] ** 2).mean() / (w[k][0] ** 2).mean())
+        for k in (0, 2)
+        for j in (tuned["L2"], half)
+    ]
+    sizes.append([*relative, (w[0][tuned["L1"]][:, lit] == 0).mean()])
+    error = (24 / (64 * lit.sum())) ** 0.5  # of the excess kurtosis of so many normal numbers
+    tails = [
+        stats.kurtosis(part[:, lit].ravel()) / error for part in (first[0][0], w[0][tuned["L2"]])
+    ]
+    shape.append(
+        [*tails, 1 / np.sqrt(300 * STRENGTHS[tuned["L2"]]) / w[0][tuned["L2"]][:, lit].std()]
+    )
+for name, gain in gains.items():
+    likelihood, accuracy = np.array(gain).T
+    claim(f"{name}: gain in log-likelihood", **claims.mean_and_error(likelihood), above=0.0)
+    claim(f"{name}: gain in accuracy",
+          **claims.mean_and_error(accuracy), above=-0.03, below=0.03, digits=3)  # fmt: skip
+W1_L2, W1_drop, W2_L2, W2_drop, zero_share = np.mean(sizes, axis=0)
+claim("L1: share of exact zeros in W1", zero_share, above=0.5, digits=1)
+
+# %% [markdown]
+# All four help by about as much, and all in the *same* way: they mend the probabilities. Without a remedy, the network is sure
+# of its mistakes. The accuracy hardly moves. (Early stopping is free: it needs no strength to be tuned.)
+#
+# "$L_2$ regularisation **forces** the weights to be normally distributed with mean zero", says a slide. Normal is the *prior*, one belief
+# about each weight. Look at the trained weights:
+
+# %%
+at_start, after, prior_over_weights = np.mean(shape, axis=0)
+claim("Excess kurtosis of the first weights (a normal's is 0), in its standard errors",
+      at_start, above=-4, below=4, digits=1)  # fmt: skip
+claim("Excess kurtosis of the weights trained with L2, in its standard errors",
+      after, above=20, digits=0)  # fmt: skip
+claim("Standard deviation of the prior over that of the trained weights",
+      prior_over_weights, above=4, digits=0)  # fmt: skip
+claim("L2: size of W1, relative to no remedy", W1_L2, below=0.7, digits=1)
+
+# %% [markdown]
+# They are smaller, but not normal: many near zero and a few large ones. And the most probable weights are far smaller than typical
+# draws from their prior. A MAP estimate is one point, not a sample.
+#
+# *Learned: with little data every remedy buys better probabilities. Tune each before you compare.*
+#
+# ## 3. Dropout
+#
+# In each step, each hidden unit is switched off with probability $p$, the *rate*: its activation becomes 0, and it takes no part in this
+# step, forwards or backwards. At prediction all units are on. Then the next layer would receive more than it was
+# used to. *Inverted dropout* mends that in training.
+#
+# ### Exercise 3: the scaling forgotten
+#
+# `a` holds the activations of a layer, (units, examples), `u` as many random numbers between 0 and 1. A unit with `u < rate` is
+# switched off. Somebody wrote that, and no more. Scale what is left, so that on average over `u` every unit passes on `a`.
+
+
+# %%
+def dropout(a, u, rate): ...  # was: a * (u >= rate)
+
+
+exercises.q3.check(dropout)
+# exercises.q3.hint()  # and .solution()
+
+# %% [markdown]
+# ### Exercise 4: dropout left on
+#
+# `network(X, training)` gives the probabilities of the classes, (classes, examples). It was trained with dropout as in exercise
+# 3. Somebody reports its predictions with the function below, and gets others at every call. Repair it.
+
+
+# %%
+def predict(network, X): ...  # was: network(X, training=True)
+
+
+exercises.q4.check(predict)
+# exercises.q4.hint()  # and .solution()
+
+# %% [markdown]
+# Both mistakes, measured on the networks of section 2, with $p = ½$:
+
+# %%
+left_on, forgotten = np.array(faults).swapaxes(0, 1)
+claim("Dropout left on: log-likelihood lost", **claims.mean_and_error(left_on[:, 0]), above=0.15)
+claim("Dropout left on: accuracy lost",
+      **claims.mean_and_error(left_on[:, 1]), above=0.035, digits=3)  # fmt: skip
+claim("Scaling forgotten: log-likelihood lost", **claims.mean_and_error(forgotten[:, 0]), above=0.1)
+claim("Scaling forgotten: accuracy lost",
+      **claims.mean_and_error(forgotten[:, 1]), above=-0.012, below=0.012, digits=3)  # fmt: skip
+
+# %% [markdown]
+# The second mistake is a sly one: the accuracy does not show it. Scores that are twice too large name the same winner, only too
+# surely.
+#
+# The slides say that dropout works by "shrinking the weights exactly as $L_2$ would do". **The exact case**: a linear unit with squared
+# loss, and dropout on its inputs. Average the cost over all masks. The mean of a masked input is $x_j$, and its variance is
+# $\tfrac{p}{1-p} x_j^2$. So the average cost is
+#
+# $$\frac{1}{2m} \sum_i (t_i - w^T x_i)^2 + \frac12 \frac{p}{1-p} \sum_j w_j^2\, \overline{x_j^2} .$$
+#
+# A penalty on $w^2$ indeed, but one that depends on the data: inputs that are large on average pay more.
+
+# %%
+wine = data.load_wine()
+features = np.delete(wine.x.astype(float), 9, axis=1)
+features = (features - features.mean(axis=0)).T
+x = features / np.abs(features).max(axis=1, keepdims=True)  # 12 features within -1 and 1
+colour = scale(wine.x[:, 9].astype(float))  # to be predicted
+p = 0.5
+
+
+def weighted_ridge(x, penalty):
+    """The minimum of mean (t - w x)^2 / 2 + sum_j penalty_j w_j^2 / 2."""
+    return np.linalg.solve(x @ x.T / x.shape[1] + np.diag(penalty), x @ colour / x.shape[1])
+
+
+def with_masks(x, masks=800):
+    """The minimum of the cost averaged over random masks."""
+    alive = (rng.random((len(x), masks, x.shape[1])) >= p) / (1 - p)
+    dropped = (x[:, None] * alive).reshape(len(x), -1)
+    return np.linalg.solve(dropped @ dropped.T, dropped @ np.tile(colour, masks))
+
+
+moments = (x**2).mean(axis=1)
+exact = weighted_ridge(x, p / (1 - p) * moments)
+found = np.array([with_masks(x) for _ in range(8)])
+length = np.linalg.norm(exact)
+nearest = min(
+    np.linalg.norm(weighted_ridge(x, np.full(12, lam)) - exact) for lam in np.logspace(-3, 1, 200)
+)
+claim("Dropout on a linear unit: minimum over masks against the formula, relative",
+      np.linalg.norm(found.mean(axis=0) - exact) / length, below=0.03)  # fmt: skip
+claim("The same against the nearest minimum with an L2 penalty", nearest / length, above=0.15)
+claim("A network with dropout 0.5: size of W1, relative to none", W1_drop, above=0.95)
+claim("A network with dropout 0.5: size of W2, relative to none", W2_drop, above=1.03)
+
+# %% [markdown]
+# For the linear unit, dropout is an $L_2$ penalty, but not *the* $L_2$ penalty (unless all inputs have the same mean square). For our network
+# it is not one at all: with dropout the weights are not smaller. They are larger, as each unit must make up for its absent neighbours.
+#
+# *Learned: scale in training, switch off at prediction. Dropout is a remedy of its own, and no shrinking.*
+#
+# ## 4. The first weights: a signal through fifty layers
+#
+# Now depth. Before a network can learn, its input must arrive at the last layer. Follow it through fifty layers of random
+# weights and no biases. Let $\sigma$ be the weights' standard deviation and $q_l$ the *mean square* of the activations in
+# layer $l$, so $\sqrt{q_l}$ is their size. The slides offer
+#
+# $$\sigma = \sqrt{1/n_{l-1}}, \qquad \sigma = \sqrt{2/n_{l-1}} \text{ ("works better with ReLU")}, \qquad
+# \sigma = \sqrt{2/(n_{l-1} + n_l)}.$$
+#
+# (The slides call the first "Xavier" and the third "Bengio & co.". Both names belong to one paper, Xavier Glorot's and
+# Yoshua Bengio's of 2010, and its formula is the third. The first is older, LeCun 1998; the second is He's, of 2015.)
+#
+# **Why these?** $z = \sum_j w_j a_j$ has $n$ independent terms, so its mean square is $n \sigma^2 q$. ReLU sets the negative
+# half to zero: half the mean square is left. Per layer, $q$ is multiplied by $n\sigma^2/2$ on average. With $\sigma = \sqrt{2/n}$
+# that is 1.
+#
+# ### Exercise 5: an initialisation that explodes
+#
+# Somebody starts a network of *leaky* ReLUs with the slide's $\sqrt{2/n}$. Below zero, $z$ is multiplied by `slope` there,
+# not by 0, so the signal grows in every layer. Which standard deviation keeps the mean square of $z$? The `n_in` inputs
+# of the layer come out of such leaky ReLUs; `n_out` is the number of its units.
+
+
+# %%
+def weight_sd(n_in, n_out, slope): ...  # was: np.sqrt(2 / n_in)
+
+
+exercises.q5.check(weight_sd)
+# exercises.q5.hint()  # and .solution()
+
+# %% [markdown]
+# **Predict.** $\sqrt{2/n}$ keeps the mean square *on average*. Take 200 networks. Does the typical one keep it, too?
+
+# %%
+WIDTH, DEPTH, DRAWS = 100, 50, 200
+STARTS = {  # the standard deviation of the weights, from n_in and n_out
+    "√(2/n)": lambda n_in, n_out: (2 / n_in) ** 0.5,
+    "√(1/n)": lambda n_in, n_out: (1 / n_in) ** 0.5,
+    "0.01": lambda n_in, n_out: 0.01,
+    "1": lambda n_in, n_out: 1.0,
+}
+unit_pixels = pixels / np.sqrt((pixels**2).mean(axis=1, keepdims=True))  # q = 1 in every picture
+
+
+def mean_squares(name, sd, widths, draws=DRAWS):
+    """q of layers 1, 2, ... (layers, draws): one picture and one random network a draw."""
+    g, q = networks.activation(name).g, []
+    a = unit_pixels[rng.integers(5_000, size=draws), :, None].astype(float)
+    for n_in, n_out in pairwise([784, *widths]):
+        a = g(sd(n_in, n_out) * rng.normal(size=(draws, n_out, n_in)) @ a)
+        q.append((a**2).mean(axis=(1, 2)))
+    return np.array(q)
+
+
+signal = {name: mean_squares("relu", sd, [WIDTH] * DEPTH) for name, sd in STARTS.items()}
+fig, axes = plt.subplots(1, 3, figsize=(14, 4.2))
+for ax, names in zip(axes, (("√(2/n)", "√(1/n)"), ("0.01", "1"))):
+    for i, name in enumerate(names):
+        ax.semilogy(range(1, DEPTH + 1), np.sqrt(signal[name][:, :15]), color=f"C{i}", lw=0.7)
+        ax.semilogy([], [], color=f"C{i}", label=f"$\\sigma$ = {name}")
+    ax.set(xlabel="layer", ylabel=r"size of the activations $\sqrt{q}$")
+    ax.legend()
+axes[2].hist(np.log10(signal["√(2/n)"][-1]) / 2, bins=20, color="C0")
+axes[2].axvline(0, color="black", ls="--", label="kept")
+axes[2].set(xlabel=r"$\log_{10}\sqrt{q}$ after 50 layers, $\sigma = \sqrt{2/n}$", ylabel="networks")
+axes[2].legend()
+plotting.show(
+    "Size of the signal by layer: kept but scattered at √(2/n), dying at √(1/n), astronomic for 0.01 and 1."
+)
+
+# %% [markdown]
+# It does not. Most networks lose some of the signal, a few gain a lot, and only the mean over all is kept. That can be
+# calculated exactly, for any width. Given one layer, the next $z$'s are $n$ independent normal numbers. Each survives ReLU
+# with chance ½, so $K \sim \text{Binomial}(n, ½)$ of them are left, and $q_{l+1} / q_l = \sigma^2 \chi^2_K$, where $\chi^2_K$ is a
+# sum of $K$ squared standard normal numbers. Its logarithm has mean $\psi(K/2) + \log 2$ ($\psi$ is the digamma function). Hence
+# the *drift* of the logarithm per layer:
+#
+# $$\mathbb E \log \frac{q_{l+1}}{q_l} = \log \sigma^2 + \mathbb E_K\big[\psi(K/2)\big] + \log 2 .$$
+
+
+# %%
+def relu_drift(sd, n=WIDTH):
+    """Mean of log(q_next / q) of a square ReLU layer of n units, exact."""
+    K = np.arange(1, n + 1)  # K = 0 has a chance of 2^-n
+    return np.log(sd**2) + binom.pmf(K, n, 0.5) @ digamma(K / 2) + np.log(2)
+
+
+drift = {
+    name: claims.mean_and_error(np.log(q[-1] / q[0]) / (DEPTH - 1)) for name, q in signal.items()
+}
+theory = {name: relu_drift(STARTS[name](WIDTH, WIDTH)) for name in signal}
+off = {name: (drift[name]["value"] - theory[name]) / drift[name]["se"] for name in signal}
+for name in signal:
+    claim(f"σ = {name}: drift minus exact theory, in standard errors",
+          off[name], above=-4, below=4, digits=1)  # fmt: skip
+kept = drift["√(2/n)"]
+claim("σ = √(2/n): drift minus zero, in standard errors",
+      kept["value"] / kept["se"], below=-4, digits=1)  # fmt: skip
+mismatch = (drift["√(1/n)"]["value"] - theory["√(2/n)"]) / drift["√(1/n)"]["se"]
+claim("σ = √(1/n): drift minus the matched theory, in standard errors",
+      mismatch, below=-100, digits=0)  # fmt: skip
+powers = {name: np.log10(q[-1]).mean() / 2 for name, q in signal.items()}
+claim("σ = 0.01: size after 50 layers, powers of ten", powers["0.01"], below=-50, digits=0)
+claim("σ = 1: size after 50 layers, powers of ten", powers["1"], above=40, digits=0)
+scatter = np.exp(np.log(signal["√(2/n)"][-1]).std() / 2)
+claim("σ = √(2/n): sizes after 50 layers scatter by a factor of",
+      scatter, above=1.6, below=3.2, digits=1)  # fmt: skip
+pd.DataFrame({"measured": {k: v["value"] for k, v in drift.items()}, "exact theory": theory}).round(
+    2
+)
+
+# %% [markdown]
+# The measured drift agrees with the exact one, and *not* with zero: at 100 units the typical signal loses a little per layer,
+# though the mean is kept. The scatter grows with depth and shrinks with width, like $\sqrt{5 \cdot \text{depth} / n}$ in $\log q$.
+# So one draw of a network tells little. For tanh there is no such closed form (section 8).
+#
+# *Learned: the right size of the first weights follows from the width and the activation. It keeps the mean, not every draw.*
+#
+# ## 5. The way back: vanishing and exploding gradients
+#
+# Back propagation sends a signal the other way. In the lesson `neural_networks` we had $dA^{[l-1]} = W^{[l]T} dZ^{[l]}$ and
+# $dZ^{[l]} = dA^{[l]} * g'(z^{[l]})$. So, with the same argument as above, the mean square of the gradient is multiplied per
+# layer by the *layer's gain*
+#
+# $$n_l\, \sigma^2\, \mathbb E\big[g'(z)^2\big], \qquad z \text{ normal with variance } n_{l-1} \sigma^2 q_{l-1}.$$
+#
+# For ReLU, $g'$ is 0 or 1 with equal chance: $n\sigma^2/2$ again, and exactly so. For the sigmoid $g' \le ¼$.
+#
+# ### Exercise 6: how far does a gradient reach?
+#
+# All layers have `n` units and weights of standard deviation `sd`; `mean_square_slope` is the mean of $g'(z)^2$. After how
+# many layers has the *size* of the gradient, the root of its mean square, fallen by `factor`, say a thousand? Do not round.
+
+
+# %%
+def reach(sd, n, mean_square_slope, factor): ...
+
+
+exercises.q6.check(reach)
+# exercises.q6.hint()  # and .solution()
+
+# %% [markdown]
+# **Predict.** With $\sigma = \sqrt{1/n}$: how many powers of ten does the gradient lose in fifty layers of sigmoids? Of tanh? Of ReLU?
+
+
+# %%
+def gradients(name, gain, depth=DEPTH):
+    """Mean squares of dA (layers 1 to L) and dW, and sum(W dW), in one network; gain = n sd^2."""
+    sizes = [784] + [WIDTH] * depth
+    W, b = networks.start(sizes, lambda n_in, n_out: (gain / n_in) ** 0.5, rng)
+    picture = unit_pixels[rng.integers(5_000, size=1)].T.astype(float)
+    Z, A = networks.forward(picture, W, b, [name] * depth)
+    dA = rng.normal(size=(WIDTH, 1))  # of a random linear function of the last layer
+    back = networks.backward(dA * networks.activation(name).slope(Z[-1]), Z, A, W, [name] * depth)
+    squares = [np.array([(d**2).mean() for d in part]) for part in ([*back.dA[1:], dA], back.dW)]
+    return *squares, np.array([(w * d).sum() for w, d in zip(W, back.dW)])
+
+
+def many(name, gain, depth=DEPTH, draws=100):
+    return [np.array(part) for part in zip(*(gradients(name, gain, depth) for _ in range(draws)))]
+
+
+fig, axes = plt.subplots(2, 3, figsize=(14, 7), sharex=True, sharey="row")
+for column, name in zip(axes.T, ("sigmoid", "tanh", "relu")):
+    for depth in (2, 5, 10, 20, 50):
+        for ax, squares in zip(column, many(name, 1.0, depth, draws=10)[:2]):
+            ax.semilogy(
+                range(1, depth + 1), np.sqrt(np.median(squares, axis=0)), "o-", ms=3, label=depth
+            )
+    column[0].set_title(name)
+    column[1].set_xlabel("layer")
+axes[0, 0].set_ylabel("gradient of activations")
+axes[1, 0].set_ylabel("gradient of weights")
+axes[1, 1].legend(title="layers in all", ncols=2)
+plotting.show(
+    "Gradients by layer, σ = √(1/n): with sigmoids they fall by thirty powers of ten towards the first layer."
+)
+
+# %%
+NODES, WEIGHTS = roots_hermitenorm(100)  # for means over a standard normal variable
+
+
+def normal_mean(f, variance):
+    return WEIGHTS @ f(np.sqrt(variance) * NODES) / WEIGHTS.sum()
+
+
+def layer_gains(name, gain):
+    """n sd^2 E g'(z)^2 of every layer, for infinitely many units."""
+    g, slope = networks.activation(name)
+    q, gains = 1.0, []
+    for _ in range(DEPTH):
+        gains.append(gain * normal_mean(lambda z: slope(z) ** 2, gain * q))
+        q = normal_mean(lambda z: g(z) ** 2, gain * q)
+    return np.array(gains)
+
+
+lost, apart, runs = {}, {}, {}
+for name, gain in (("sigmoid", 1), ("tanh", 1), ("relu", 1), ("tanh", 4)):
+    dA, dW, products = runs[name, gain] = many(name, gain)
+    growth = (dA[:, :-1] / dA[:, 1:]).mean(axis=0)  # of the mean square, from layer l + 1 to l
+    apart[name, gain] = (growth / layer_gains(name, gain)[1:]).mean() - 1
+    lost[name, gain] = -np.log10(dA[:, 0] / dA[:, -1]).mean() / 2
+claim("Growth per layer over the layer's gain, minus 1, largest of four",
+      max(apart.values(), key=abs), above=-0.02, below=0.02, digits=3)  # fmt: skip
+dA, dW, products = runs["relu", 1]
+per_layer = claims.mean_and_error(np.log(dA[:, 0] / dA[:, -1]) / (DEPTH - 1))
+exact = relu_drift((1 / WIDTH) ** 0.5)  # a square layer: the same backwards as forwards
+claim("ReLU: log growth per layer minus exact theory, in standard errors",
+      (per_layer["value"] - exact) / per_layer["se"], above=-4, below=4, digits=1)  # fmt: skip
+claim("Sigmoid: powers of ten lost in 49 layers", lost["sigmoid", 1], above=30, below=32, digits=1)
+claim("ReLU: powers of ten lost", lost["relu", 1], above=7, below=8.3, digits=1)
+claim("tanh: powers of ten lost", lost["tanh", 1], above=0.5, below=1.4, digits=1)
+claim("tanh with σ = √(4/n): powers of ten gained",
+      -lost["tanh", 4], above=2.2, below=3.8, digits=1)  # fmt: skip
+uneven = np.abs(products / products[:, :1] - 1).max()
+claim("ReLU: sum of W dW in any layer over that in the first, minus 1",
+      uneven, below=1e-9, digits=10)  # fmt: skip
+weights = -np.log10(runs["sigmoid", 1][1][:, 1] / runs["sigmoid", 1][1][:, -1]).mean() / 2
+claim("Sigmoid: powers of ten between the last and the second layer's dW",
+      weights, above=28, digits=0)  # fmt: skip
+
+# %% [markdown]
+# The gain predicts the growth of each layer within two percent. Sigmoids *vanish* whatever the start, tanh at too large a start
+# *explodes*. Look at the lower row, too: the gradient of the *weights* is what training uses, and for ReLU it is equally large
+# in all layers, at any start. (In each layer, the sum of $W * dW$ is even exactly the same.) There, a larger learning rate
+# mends what vanishes. For sigmoids no single learning rate can serve first and last layer.
+#
+# **Try it.** Move the gain until the signal and its gradient both survive. For which activation is there no such gain?
+
+# %% tags=["nbval-ignore-output"]
+widgets.signal()
+
+# %% [markdown]
+# *Learned: a gradient on its way back is multiplied by each layer's gain. What is not 1 to the power of fifty is not there.*
+#
+# ## 6. Batch normalisation
+#
+# A start only helps at the start. *Batch normalisation* keeps every layer in shape during training. For each unit, over
+# the examples of a batch, it subtracts the mean of $z$ and divides by its standard deviation (the *z-score*), then lets the
+# network choose another scale $\gamma$ and place $\beta$, one pair for every unit:
+#
+# $$z_\text{norm} = \frac{z - \text{mean}(z)}{\sqrt{\text{var}(z) + \varepsilon}}, \qquad \hat z = \gamma\, z_\text{norm} + \beta .$$
+#
+# At prediction there may be no batch. So moving averages of mean and variance are kept in training and used afterwards.
+
+# %%
+EPSILON, MOMENTUM = 1e-3, 0.9
+
+
+def batch_norm(Z, gamma, beta, moving, training):
+    """Z hat, and the moving mean and variance; gamma, beta and both moments are (n, 1)."""
+    mean, var = moving
+    if training:
+        mean, var = Z.mean(axis=1, keepdims=True), Z.var(axis=1, keepdims=True)
+        moving = [MOMENTUM * old + (1 - MOMENTUM) * new for old, new in zip(moving, (mean, var))]
+    return gamma * (Z - mean) / np.sqrt(var + EPSILON) + beta, moving
+
+
+layer = keras.layers.BatchNormalization(momentum=MOMENTUM, epsilon=EPSILON, dtype="float64")
+layer.build((None, 5))
+gamma, beta = rng.normal(size=(2, 5, 1))
+layer.gamma.assign(gamma[:, 0])
+layer.beta.assign(beta[:, 0])
+moving, apart = [np.zeros((5, 1)), np.ones((5, 1))], []
+for _ in range(7):
+    Z = rng.normal(rng.normal(size=(5, 1)), [[0.1], [1], [3], [10], [30]], size=(5, 32))
+    trained, moving = batch_norm(Z, gamma, beta, moving, training=True)
+    apart.append(np.abs(trained - layer(Z.T, training=True).numpy().T).max())
+    used, _ = batch_norm(Z, gamma, beta, moving, training=False)
+    apart.append(np.abs(used - layer(Z.T, training=False).numpy().T).max())
+claim("Batch normalisation against Keras in training: largest difference",
+      max(apart[::2]), below=1e-6, digits=7)  # fmt: skip
+claim("The same after training, with moving averages", max(apart[1::2]), below=1e-6, digits=7)
+shifted, _ = batch_norm(Z + 7, gamma, beta, moving, training=True)
+claim("A bias of 7 before it: largest change behind it",
+      np.abs(shifted - trained).max(), below=1e-9, digits=10)  # fmt: skip
+alone, _ = batch_norm(Z[:, :1], gamma, beta, moving, training=True)
+claim("One example alone in training mode: largest distance from β",
+      np.abs(alone - beta).max(), below=1e-9, digits=10)  # fmt: skip
+
+# %% [markdown]
+# Two things follow at once. A bias before it is useless, because the mean takes it away again. And a picture alone, in training
+# mode, always yields $\beta$: forget `training=False`, and the answer has nothing to do with the question.
+#
+# **Three promises.** The slides promise *faster training*, *a higher learning rate*, and *less sensitivity to the initial
+# weights*. We train networks of ten hidden ReLU layers for 120 steps of plain gradient descent: at seven learning rates, from
+# seven starts ($\sqrt{2/n}$ times a factor), with and without batch normalisation. `stacks.train` trains all of a kind side by
+# side, in arrays of shape (networks, n_out, n_in), each from two random starts.
+#
+# **Predict.** Which promises are kept? At the *same* small learning rate, who is ahead?
+
+# %%
+RATES = 10 ** np.arange(-2, 1.1, 0.5)
+FACTORS = 10 ** np.array([-1, -0.5, -0.2, 0, 0.2, 0.5, 1])
+standard = (small_pixels - small_pixels.mean()) / small_pixels.std()
+learn, check = train_test_split(
+    np.arange(5_000), test_size=1_000, stratify=digits.y, random_state=SEED
+)
+batches = np.concatenate([rng.permutation(learn)[:3_840].reshape(60, 64) for _ in range(2)])
+
+
+def experiment(normalise, **settings):
+    return stacks.train(standard, digits.y, batches, check, rates=RATES, normalise=normalise,
+                        seed=SEED, **settings)  # fmt: skip
+
+
+WITH_NORM = {"plain": False, "batch norm": True}
+runs, seconds = {}, {}
+for name, normalise in WITH_NORM.items():
+    began = time.perf_counter()
+    runs[name] = experiment(normalise, factors=FACTORS)
+    seconds[name] = time.perf_counter() - began
+trained = {name: history[-20:].mean(axis=0) for name, (history, _) in runs.items()}
+held_out = {name: validation for name, (_, validation) in runs.items()}
+
+# %% tags=["cover"]
+ONE = 3  # the row of the start as it should be, times 1
+fig, axes = plt.subplots(1, 3, figsize=(15, 4.4), width_ratios=[1, 1, 1.2])
+for ax, (name, values) in zip(axes, trained.items()):
+    shown = ax.imshow(values, vmin=0.4, vmax=2.3, cmap="viridis_r", aspect="auto")
+    ax.set(title=name, xlabel=r"learning rate $\alpha$", ylabel="factor on the first weights")
+    ax.set_xticks(range(0, 7, 2), [f"{rate:g}" for rate in RATES[::2]])
+    ax.set_yticks(range(7), [f"{factor:.2g}" for factor in FACTORS])
+fig.colorbar(shown, ax=axes[1], label="training loss")
+for i, (name, (history, _)) in enumerate(runs.items()):
+    at = trained[name][ONE].argmin()
+    smooth = [np.convolve(history[:, ONE, k], np.ones(10) / 10, "valid") for k in (at, 1)]
+    axes[2].plot(smooth[0], color=f"C{i}", label=f"{name}, best α = {RATES[at]:.2g}")
+    axes[2].plot(smooth[1], color=f"C{i}", ls="--", label=f"{name}, α = {RATES[1]:.2g}")
+axes[2].set(xlabel="step", ylabel="training loss")
+axes[2].legend(fontsize=11, loc="upper center", bbox_to_anchor=(0.5, 1.28), ncols=2)
+plotting.show(
+    "Training loss by rate and start: plain networks train in one small patch, normalised ones in a broad field."
+)
+
+# %%
+plain_held_out, normed_held_out = held_out["plain"], held_out["batch norm"]
+claim("Faster: best validation loss, plain minus batch norm",
+      plain_held_out[ONE].min() - normed_held_out[ONE].min(), above=0.2)  # fmt: skip
+quick = np.convolve(
+    runs["batch norm"][0][:, ONE, trained["batch norm"][ONE].argmin()], np.ones(20) / 20, "valid"
+)
+needed = (quick < trained["plain"][ONE].min()).argmax() + 20
+claim("Steps of plain over those of batch norm to the same training loss",
+      len(batches) / needed, above=1.8, digits=1)  # fmt: skip
+behind = (normed_held_out - plain_held_out)[ONE, :2].mean()
+claim("At the two smallest learning rates: validation loss, batch norm minus plain",
+      behind, above=0.0)  # fmt: skip
+highest = {name: RATES[values[ONE] < 1.5].max() for name, values in trained.items()}
+claim("Highest α that trains: batch norm over plain",
+      highest["batch norm"] / highest["plain"], above=9, digits=0)  # fmt: skip
+robust = {name: (values.min(axis=1) < 1.5).mean() for name, values in held_out.items()}
+claim("Share of the seven starts that train at some α: plain", robust["plain"], below=0.4, digits=1)
+claim("Share of the seven starts that train at some α: batch norm",
+      robust["batch norm"], above=0.8, digits=1)  # fmt: skip
+tenfold = normed_held_out[-1].min() - normed_held_out[ONE].min()
+claim("Batch norm, first weights ten times too large: cost in validation loss", tenfold, above=0.3)
+
+# %% [markdown]
+# All three promises are kept, and the first one *is* the second. Batch normalisation needs fewer steps because it allows a higher
+# learning rate. At the same small rate it is *behind*. (The dashed lines.) Its rate and its start are connected: scale all $W$ of
+# a layer by ten, and $\hat z$ stays as it is, but for $\varepsilon$, while the gradient falls to a tenth. That is why the
+# light field leans to the right for larger starts. "Less sensitive" does not mean insensitive: a tenfold start has its price.
+#
+# And is each step slower, as the slides say?
+
+# %% tags=["nbval-ignore-output"]
+print(
+    f"With batch normalisation it took {seconds['batch norm'] / seconds['plain']:.1f} times as long."
+)
+
+# %% [markdown]
+# *Learned: batch normalisation makes rate and start forgiving. The speed comes from the rate.*
+
+# %% [markdown]
+# ### Exercise 7: the slides' sentences
+#
+# True or false, word for word? Quotation marks: from the slides.
+#
+# - (a) "$L_2$ regularization forces the weights to be normally distributed with mean zero".
+# - (b) $L_1$, if its λ is large enough, "actually forces some of those to be exactly zero": said of the optimum of the
+#   penalised cost.
+# - (c) Dropout works by "shrinking the weights exactly as $L_2$ would do".
+# - (d) For a linear unit with squared loss, dropout on the inputs costs, on average over the masks, as much as a penalty
+#   on $\sum w^2$ in which each $w^2$ is weighted by the mean of its $x^2$ over the examples, times a constant.
+# - (e) Dropout: "for each training step, do not update ALL the weights in the layers, but turn a random fraction (e.g. 20%)
+#   off, and update all the others". So to leave all units on, and skip a random fraction of the updates, is the same.
+# - (f) With batch normalisation "each iteration will be slower".
+
+# %%
+verdicts = {"a": ..., "b": ..., "c": ..., "d": ..., "e": ..., "f": ...}
+exercises.q7.check(verdicts)
+# exercises.q7.hint()  # and .solution()
+
+# %% [markdown]
+# ## 7. Further: few labels, and what an autoencoder can do for them
+#
+# Often pictures are plenty and labels are few. An *autoencoder* needs no labels: a network that must give back the picture it was
+# given, through a hidden layer. Can its first layer, the *encoder*, be the start of a classifier? We train two on 4,000
+# pictures without labels: a *plain* one, and a *denoising* one, which sees only half of the pixels and must restore the rest.
+# Then a classifier learns from 10, 50 or 500 labels, its first layer random, or an encoder, either *frozen* or trained on.
+#
+# Learning rate and number of steps are chosen on validation pictures for each method and number of labels. Test pictures are 1,000
+# others. Each draw of labels is used by all methods, and we average over many draws.
+#
+# **Predict.** How much does pretraining gain at 10, 50 and 500 labels? Does it matter what the autoencoder was asked to do?
+
+# %%
+test, pool = order[:1_000], order[1_000:]
+validate, labelled = pool[:500], pool[500:]
+CODE, ALPHAS = 128, np.array([1e-3, 3e-3, 1e-2, 3e-2], "float32")
+
+
+def encoder(blank, steps=5_000):
+    """W1 and b1 of an autoencoder 196-128-196 that sees pictures with this share of pixels blank."""
+    w = first_weights((196, CODE, 196))
+
+    def gradient(w):
+        X = pictures[:, rng.choice(pool, 100)]
+        seen = X * (rng.random(X.shape, dtype="float32") >= blank)
+        A = np.maximum(w[0] @ seen + w[1], 0)
+        dZ2 = (expit(w[2] @ A + w[3]) - X) / 100  # each pixel is a sigmoid unit
+        dZ1 = w[2].swapaxes(-1, -2) @ dZ2 * (A > 0)
+        return in_weights_and_biases((dZ1, seen), (dZ2, A))
+
+    for _ in train(w, gradient, np.float32(0.002), steps):
+        pass
+    return w[:2]
+
+
+def classify(w, rows, frozen=False, rate=0.0, steps=150):
+    """Accuracy (validation and test, 3 looks, 4 learning rates) of a classifier from these weights."""
+    X, Y = pictures[:, rows], np.eye(10, dtype="float32")[:, digits.y[rows]]
+    encoder = [part.copy() for part in w[:2]] if frozen else []  # one for all learning rates
+    free, looks = [np.repeat(part, len(ALPHAS), axis=0) for part in w[len(encoder) :]], []
+
+    def gradient(free):
+        i = rng.choice(len(rows), min(len(rows), 50), replace=False)
+        if frozen:
+            A, P = hidden_and_answer(encoder + free, X[:, i])
+            return in_weights_and_biases(((P - Y[:, i]) / len(i), A))
+        on = rng.random((len(ALPHAS), CODE, len(i)), dtype="float32") >= rate
+        return backwards(free, X[:, i], Y[:, i], on / np.float32(1 - rate))
+
+    for t in train(free, gradient, ALPHAS[:, None, None], steps):
+        if t % 50 == 0:
+            looks.append([scores(encoder + free, part)[1] for part in (validate, test)])
+    return np.array(looks).swapaxes(0, 1)
+
+
+plain, denoising = encoder(0.0), encoder(0.5)
+
+
+def few_labels(n, repeats, methods):
+    """Test accuracies of each method in each draw of n labels, at its best rate and steps."""
+    found = {name: [] for name in methods}
+    for _ in tqdm(range(repeats), desc=f"{n} labels", leave=False):
+        each = [np.flatnonzero(digits.y[labelled] == c) for c in range(10)]
+        rows = labelled[np.concatenate([rng.choice(own, n // 10, replace=False) for own in each])]
+        w = first_weights((196, CODE, 10))
+        for name, (first, settings) in methods.items():
+            found[name].append(classify((first or w[:2]) + w[2:], rows, **settings))
+    both = {name: np.array(runs).reshape(repeats, 2, -1) for name, runs in found.items()}
+    return {name: runs[:, 1, runs[:, 0].mean(axis=0).argmax()] for name, runs in both.items()}
+
+
+# %%
+METHODS = {"from scratch": (None, {}), "plain": (plain, {}), "denoising": (denoising, {}),
+           "denoising, frozen": (denoising, {"frozen": True})}  # fmt: skip
+accuracy = {n: few_labels(n, repeats, METHODS) for n, repeats in REPEATS.items()}
+gain = {n: {name: claims.mean_and_error(found - accuracy[n]["from scratch"])
+            for name, found in accuracy[n].items() if name != "from scratch"} for n in accuracy}  # fmt: skip
+fig, ax = plt.subplots(figsize=(9, 4.4))
+for i, name in enumerate(gain[10]):
+    values, errors = zip(*[gain[n][name].values() for n in gain])
+    places, bars = np.arange(3) + 0.12 * (i - 1), 2 * np.array(errors)
+    ax.errorbar(places, values, bars, fmt="o", ms=9, capsize=5, label=name)
+ax.axhline(0, color="black", lw=1)
+base = {n: found["from scratch"].mean() for n, found in accuracy.items()}
+ax.set_xticks(range(3), [f"{n} labels\nfrom scratch: {a:.2f}" for n, a in base.items()])
+ax.set_ylabel("gain in accuracy\n(± 2 standard errors)")
+ax.legend(ncols=3, loc="upper center", bbox_to_anchor=(0.5, 1.2))
+plotting.show(
+    "Gain over a start from scratch at 10, 50 and 500 labels for three kinds of pretraining."
+)
+
+# %%
+claim("10 labels: gain of the frozen denoising encoder",
+      **gain[10]["denoising, frozen"], above=-0.03, below=0.07)  # fmt: skip
+claim("50 labels: gain of the denoising encoder", **gain[50]["denoising"], above=0.0)
+claim("500 labels: gain of the denoising encoder", **gain[500]["denoising"], above=0.0)
+claim("10 labels: gain of the plain encoder", **gain[10]["plain"], below=0.0)
+claim("500 labels: gain of the plain encoder", **gain[500]["plain"], below=0.005)
+frozen_behind = accuracy[500]["denoising, frozen"] - accuracy[500]["denoising"]
+claim("500 labels: frozen minus trained on", **claims.mean_and_error(frozen_behind), below=0.0)
+with_dropout = few_labels(50, REPEATS[50], {"scratch": (None, {"rate": 0.5}),
+                                            "denoising": (denoising, {"rate": 0.5})})  # fmt: skip
+control = claims.mean_and_error(with_dropout["denoising"] - with_dropout["scratch"])
+claim("50 labels, both with dropout: gain of the denoising encoder", **control, above=0.0)
+
+# %% [markdown]
+# It gains a few points at most, and only with the right task. The *plain* encoder is no better a start than random weights, and a
+# worse one where labels are fewest, probably because 128 units for 196 pixels let it copy without understanding. The *denoising* one
+# must learn which pixels go together. Its gain is not that of a remedy against little data: it remains when both sides have
+# dropout. "Freeze the weights of the first layers" is good advice with few labels only; with hundreds it holds the network back.
+#
+# *Learned: pretraining helps when labels are few, if the task makes the encoder learn what the labels will ask.*
+#
+# ## 8. Further: tanh, and layers of unequal width
+#
+# **tanh** has no closed form, but its mean square follows a recursion: $q_{l+1} = \mathbb E \tanh(z)^2$ with $z$ normal of variance $n \sigma^2 q_l$
+# (*mean field*: exact for infinitely many units). With $n$ units, $\log q$ is scattered in each layer, with variance
+# $\tfrac1n \big(\mathbb E \tanh^4 / (\mathbb E \tanh^2)^2 - 1\big)$. To first order this lowers its mean by half as much, and the bend of the
+# recursion does the rest.
+
+
+# %%
+def tanh_drift(gain, n, h=0.01):
+    """Mean of log q by layer: for infinitely many units, and to first order in 1/n."""
+
+    def next_log_q(u):
+        return np.log(normal_mean(lambda z: np.tanh(z) ** 2, gain * np.exp(u)))
+
+    flat, u, variance, rows = 0.0, 0.0, 0.0, []
+    for _ in range(DEPTH):
+        second, fourth = (
+            normal_mean(lambda z, k=k: np.tanh(z) ** k, gain * np.exp(u)) for k in (2, 4)
+        )
+        noise = (fourth / second**2 - 1) / n
+        up, here, down = next_log_q(u + h), next_log_q(u), next_log_q(u - h)
+        slope, bend = (up - down) / (2 * h), (up - 2 * here + down) / h**2
+        flat, u = next_log_q(flat), here + bend * variance / 2 - noise / 2
+        variance = slope**2 * variance + noise
+        rows.append((flat, u))
+    return (np.array(rows[-1]) - rows[0]) / (DEPTH - 1)
+
+
+q = mean_squares("tanh", STARTS["√(1/n)"], [WIDTH] * DEPTH)
+measured = claims.mean_and_error(np.log(q[-1] / q[0]) / (DEPTH - 1))
+infinite, finite = (measured["value"] - tanh_drift(1.0, WIDTH)) / measured["se"]
+claim("tanh, σ = √(1/n): drift minus mean field with its correction, in standard errors",
+      finite, above=-4, below=4, digits=1)  # fmt: skip
+claim("tanh, σ = √(1/n): drift minus mean field alone, in standard errors",
+      infinite, below=-2.5, digits=1)  # fmt: skip
+
+# %% [markdown]
+# Even at its matched start tanh loses a little in each layer: it bends every $z$ towards zero.
+#
+# **Unequal widths.** Forwards, $\sqrt{1/n_{l-1}}$ keeps the mean square of a linear layer. Backwards, the gradient would need
+# $\sqrt{1/n_l}$. $\sqrt{2 / (n_{l-1} + n_l)}$ stands between. With layers of 100 and 200 units in turn, what becomes of the signal?
+
+
+# %%
+def linear_drift(sd, n_in, n_out):
+    """Mean of log(q_next / q) of a linear layer, exact."""
+    return np.log(sd(n_in, n_out) ** 2 * n_in / n_out) + digamma(n_out / 2) + np.log(2)
+
+
+between = {
+    "√(1/n_in)": STARTS["√(1/n)"],
+    "√(2/(n_in + n_out))": lambda n_in, n_out: (2 / (n_in + n_out)) ** 0.5,
+}
+for name, sd in between.items():
+    q = mean_squares("identity", sd, [100] + [200, 100] * 25, draws=100)
+    measured = claims.mean_and_error(np.log(q[-1] / q[0]) / 50)
+    exact = (linear_drift(sd, 100, 200) + linear_drift(sd, 200, 100)) / 2
+    off = (measured["value"] - exact) / measured["se"]
+    claim(f"{name}: drift minus exact theory, in standard errors", off, above=-4, below=4, digits=1)
+    print(
+        f"mean square kept after 50 layers, forwards: {(sd(100, 200) * sd(200, 100)) ** 50 * 20_000**25:.3f}"
+    )
+
+# %% [markdown]
+# The compromise loses a ninth per two layers, forwards *and* backwards, where the first formula loses nothing over two layers: what it does
+# wrong backwards in one layer, it makes good in the next.
+#
+# ## 9. Further: where batch normalisation does not help
+#
+# **Predict.** Two hidden layers instead of ten: how much does it bring? And ten layers of sigmoids, which vanish?
+
+# %%
+shallow = {name: experiment(normalise, depth=2)[1].min() for name, normalise in WITH_NORM.items()}
+claim("Depth 2: best validation loss, plain minus batch norm",
+      shallow["plain"] - shallow["batch norm"], below=0.25)  # fmt: skip
+deep_gain = plain_held_out[ONE].min() - normed_held_out[ONE].min()
+claim("The same at depth 10, minus that at depth 2",
+      deep_gain - shallow["plain"] + shallow["batch norm"], above=0.15)  # fmt: skip
+sigmoids = {
+    name: experiment(normalise, activation="sigmoid")[1].min()
+    for name, normalise in WITH_NORM.items()
+}
+claim("Ten layers of sigmoids, plain, best of all rates: validation loss",
+      sigmoids["plain"], above=2.2, digits=1)  # fmt: skip
+claim("Ten layers of sigmoids, batch norm", sigmoids["batch norm"], below=0.8, digits=1)
+
+# %% [markdown]
+# A shallow network had no illness to cure. Sigmoids, which vanished in section 5, learn. But there is a price: at the start, batch
+# normalisation makes gradients *grow* by a factor of $\pi / (\pi - 1)$ in mean square per ReLU layer (Yang et al. 2019), so it alone does not train
+# very deep networks. What does is in the lesson [`resnet`](resnet.ipynb).
+#
+# ## Summary
+#
+# Every sentence below was computed above, with its standard error where it is printed.
+
+# %%
+claim
+
+# %% [markdown]
+# **What holds**: penalties are priors; the first weights decide whether a deep network can learn; batch normalisation makes it
+# forgiving. **What it costs**: a strength to tune for each remedy; a batch and a switch for batch normalisation. **What to
+# remember**: regularisation mends probabilities first; means are kept on average, not in every draw; speed comes from the
+# learning rate; and the slides' short sentences deserve a second look.
+#
+# ### Further reading
+#
+# * N. Srivastava et al.: *Dropout*, JMLR 15 (2014). S. Wager, S. Wang, P. Liang: *Dropout Training as Adaptive
+#   Regularization*, NeurIPS 2013, for the exact case.
+# * X. Glorot, Y. Bengio: *Understanding the difficulty of training deep feedforward neural networks*, AISTATS 2010.
+#   K. He et al.: *Delving Deep into Rectifiers*, ICCV 2015. Y. LeCun et al.: *Efficient BackProp*, 1998.
+# * B. Hanin, M. Nica: *Products of Many Large Random Matrices and Gradients in Deep Neural Networks*, Communications in
+#   Mathematical Physics 376 (2020). The scatter.
+# * S. Ioffe, C. Szegedy: *Batch Normalization*, ICML 2015. S. Santurkar et al.: *How Does Batch Normalization Help
+#   Optimization?*, NeurIPS 2018. G. Yang et al.: *A Mean Field Theory of Batch Normalization*, ICLR 2019.
+# * P. Vincent et al.: *Stacked Denoising Autoencoders*, JMLR 11 (2010).

@@ -70,6 +70,14 @@ def in_place(w, alpha, lam):
     return w
 
 
+def by_masks(w, alpha, lam):
+    t, out = alpha * lam, w.copy()
+    out[abs(w) <= t] = 0
+    out[w > t] -= t
+    out[w < -t] += t
+    return out
+
+
 def one_by_one(network, X):
     return np.stack([network(x, training=False) for x in X.T], axis=1)
 
@@ -87,6 +95,7 @@ RIGHT = {
     "q1 step by step": (q1, lambda tau, N: np.float32(2 * (1 / (2 * tau * tau)) / N)),
     "q2 clipped": (q2, lambda w, alpha, lam: w - np.clip(w, -alpha * lam, alpha * lam)),
     "q2 in place": (q2, in_place),
+    "q2 by masks": (q2, by_masks),
     "q2 TensorFlow": (
         q2,
         lambda w, alpha, lam: tf.sign(w) * tf.nn.relu(tf.abs(w) - np.float64(alpha * lam)),
@@ -244,7 +253,7 @@ def test_mistakes_written_another_way_are_recognised(name, told):
 
 
 def test_of_all_verdicts_one_passes_and_each_other_is_told_its_first_mistake_alone():
-    assert [letter for letter, true in q7.answer.items() if true] == ["b", "d", "f"]
+    assert [letter for letter, true in q7.answer.items() if true] == ["d", "f"]
     for given in product([True, False], repeat=6):
         wrong = [c for c, value in zip(q7.answer, given, strict=True) if value != q7.answer[c]]
         passed, message = q7.verdict(dict(zip(q7.answer, given, strict=True)))
@@ -377,3 +386,14 @@ def test_a_sigmoid_loses_a_factor_of_a_thousand_within_five_layers():
     assert np.max(slope) == 0.25
     for n in (10, 1_000):
         assert 4.9 < q6.answer(n**-0.5, n, 0.25**2, 1_000) < 5
+
+
+def test_copies_of_one_picture_leave_batch_normalisation_its_beta():
+    layer = keras.layers.BatchNormalization(beta_initializer="random_normal")
+    z = np.repeat(np.random.default_rng(1).normal(size=(1, 4)), 10, axis=0)
+    out = layer(z, training=True).numpy()
+    np.testing.assert_allclose(out, np.repeat(layer.beta.numpy()[None], 10, axis=0), atol=1e-5)
+
+
+def test_twice_the_examples_and_the_same_penalty_stand_for_a_narrower_prior():
+    assert q1.answer(0.3, 50) == pytest.approx(q1.answer(0.3 / np.sqrt(2), 100))

@@ -128,7 +128,7 @@ q2 = _exercise(
     [
         (np.array([1.5, -1.2, 0.3, -0.2, 0.0, 0.45, -0.41]), 0.5, 0.8),
         (np.array([[3.0, -0.1, 0.7], [-2.0, 0.05, -0.9]]), 0.2, 3.0),
-        (np.float64(-3), 2, 1),
+        (np.array([-3.0]), 2, 1),
     ],
     "For w = {:.4g}, alpha = {} and lam = {} you return {given:.4g}; {expected:.4g} is right. "
     "Every weight comes nearer to zero by alpha · lam and stops there.",
@@ -458,13 +458,13 @@ q6 = _exercise(
 
 # --- 7: the slides' sentences -------------------------------------------------------------------
 
-VERDICTS = {"a": False, "b": True, "c": False, "d": True, "e": False, "f": True}
+VERDICTS = {"a": False, "b": False, "c": False, "d": True, "e": False, "f": True}
 _WHY = {
     "a": "A penalty forces no distribution on the weights. It pulls them to zero: the optimum is "
     "the most probable w *if* one believed in a normal prior, and its weights may be spread in any "
     "way.",
-    "b": "At the optimum of an L1 penalty a weight is exactly zero where the loss pulls at it with "
-    "less than λ. (To arrive there takes a proximal step: gradients alone, Adam's too, do not.)",
+    "b": "λ = 1/(N τ²): in a mean over twice as many pictures the prior counts half, so the same λ "
+    "stands for a narrower prior.",
     "c": "L2 charges all weights alike, whatever comes in. What dropout does to a weight depends "
     "on the data that pass through it.",
     "d": "Work out the mean: the squared error of the undropped unit, and the variance of the "
@@ -473,8 +473,8 @@ _WHY = {
     "e": "Dropout switches *units* off: they are zero in the forward pass too, so the others must "
     "do without them. To skip a share of the updates is, on average, gradient descent with a "
     "smaller step, and restrains nothing.",
-    "f": "Mean, variance, γ and β have to be computed in every layer, forward and backward. What "
-    "it should save is the *number* of steps.",
+    "f": "The mean over the batch is the picture's own z, and the variance is 0: z_norm is 0 for "
+    "every unit, and γ · 0 + β is left.",
 }
 
 
@@ -493,8 +493,8 @@ def _judge_verdicts(answer):
 q7 = Exercise(
     judge=_judge_verdicts,
     hints=[
-        "L2 and L1 are priors, and what is found is one point. What does one point say about a "
-        "distribution? What does the kink of |w| do at zero?",
+        "L2 is a prior, and what is found is one point. What does one point say about a "
+        "distribution? And for (b): how did N enter exercise 1?",
         "For (c) and (d): write the mean over the masks of $(y - \\sum w x m)^2$, where $m$ is 0 "
         "or $1/(1 - \\text{rate})$. Which factor does each $w^2$ get?",
     ],

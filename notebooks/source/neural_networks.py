@@ -423,8 +423,8 @@ claim("Two classes: softmax against the sigmoid of the difference of scores",
 # *One-vs-one*: $C (C - 1) / 2$ units, one for each pair, and they vote. The slides present softmax as "a way out of
 # training" so many models. Is it better, or faster? We ask scikit-learn for all three, on pictures of digits, with
 # no hidden layer. Given ten classes, its `LogisticRegression` is a softmax layer; wrapped in the other two it sees two classes at a
-# time and is the sigmoid unit of section 1. *Validation* pictures choose the penalty for each on the same grid; *test* pictures
-# are looked at once, at the end.
+# time and is the sigmoid unit of section 1. *Validation* pictures choose the penalty for each on the same grid, by the log loss,
+# or by the accuracy where there are only votes. *Test* pictures are looked at once, at the end.
 #
 # **Predict.** Ten digits make 45 pairs. Which method is the most accurate? Which takes the longest?
 
@@ -450,9 +450,20 @@ def fitted(wrap, C, rows):
     return wrap(LogisticRegression(C=C, max_iter=200)).fit(pixels[rows], digits.y[rows])
 
 
+def log_likelihood(model, rows):
+    """Mean log of the probability of the right digit."""
+    return np.log(model.predict_proba(pixels[rows])[np.arange(len(rows)), digits.y[rows]]).mean()
+
+
+def quality(model, rows):
+    if hasattr(model, "predict_proba"):
+        return log_likelihood(model, rows)
+    return model.score(pixels[rows], digits.y[rows])
+
+
 seconds, models, chosen = {}, {}, {}
 for name, wrap in METHODS.items():
-    scores = [fitted(wrap, C, fit_on).score(pixels[validate], digits.y[validate]) for C in GRID]
+    scores = [quality(fitted(wrap, C, fit_on), validate) for C in GRID]
     chosen[name] = GRID[np.argmax(scores)]
     began = time.process_time()
     models[name] = fitted(wrap, chosen[name], learn)
@@ -465,7 +476,7 @@ rows = {"models": {"softmax": 1, "one-vs-rest": 10, "one-vs-one": 45},
 rows["log loss"], rows["calibration error"] = {}, {}
 for name in ("softmax", "one-vs-rest"):  # votes are no probabilities
     p = models[name].predict_proba(pixels[test])
-    rows["log loss"][name] = -np.log(p[np.arange(len(test)), digits.y[test]]).mean()
+    rows["log loss"][name] = -log_likelihood(models[name], test)
     rows["calibration error"][name] = metrics.expected_calibration_error(p.max(axis=1), right[name])
 gain = right["one-vs-one"].astype(float) - right["softmax"]
 claim("Accuracy: one-vs-one minus softmax", **claims.mean_and_error(gain), above=0.0, digits=3)
@@ -672,18 +683,8 @@ across, up = np.meshgrid(np.linspace(*box[:2], 80), np.linspace(*box[2:], 80))
 best = best_probability(np.stack([across.ravel(), up.ravel()], axis=1)).reshape(80, 80)
 for ax, (title, net) in zip(axes, nets.items()):
     plotting.decision(ax, net, points, side, box)
-    for colour, width in (("white", 5), ("black", 2.5)):
-        dashes = "-" if colour == "white" else "--"
-        ax.contour(
-            across,
-            up,
-            best,
-            levels=[0.5],
-            colors=colour,
-            linestyles=dashes,
-            linewidths=width,
-            zorder=5,
-        )
+    for width, style in ((5, {"colors": "white"}), (2.5, {"colors": "black", "linestyles": "--"})):
+        ax.contour(across, up, best, levels=[0.5], linewidths=width, zorder=5, **style)
     ax.set_title(title)
 plotting.show(
     "Maps of two half moons: linear units give a straight border, eight tanh units a curved one."
@@ -842,7 +843,7 @@ def mini_batches(rows, epochs, rng):
 #
 # **Predict.** How far apart are their weights after 20 steps?
 
-# %%
+# %% tags=["atol=0.005"]
 thrown = dice((128, 10_000), 0.2)
 claim("Dropout 0.2: mean factor", thrown.mean(), above=0.99, below=1.01)
 claim("Dropout 0.2: share of units that are off", (thrown == 0).mean(), above=0.19, below=0.21)
@@ -856,15 +857,15 @@ claim("Back propagation with dropout against central differences", off, below=1e
 images, X_all, y_all = pixels.reshape(-1, 28, 28), pixels.T, digits.y
 batches = list(mini_batches(learn, 1, rng))[:20]
 for optimizer, rule, bound, places in ((keras.optimizers.SGD(0.1), gradient_descent, 1e-6, 6),
-                                       (keras.optimizers.Adam(), adam, 0.005, 3)):  # fmt: skip
+                                       (keras.optimizers.Adam(), adam, 0.01, 3)):  # fmt: skip
     model = slide_model(0.0, optimizer, "float64")
     start = model.get_weights()
     for batch in batches:
         model.train_on_batch(images[batch].astype(float), y_all[batch])
     W, b = our_model(start, X_all.astype(float), y_all, batches, 0.0, rule)
     after = model.get_weights()
-    apart = np.abs(after[0] - W[0].T).max() / np.abs(after[0] - start[0]).max()
-    claim(f"20 steps of {rule.__name__}, same start and batches: weights apart, over the largest move",
+    apart = np.linalg.norm(after[0] - W[0].T) / np.linalg.norm(after[0] - start[0])
+    claim(f"20 steps of {rule.__name__}, same start and batches: weights apart, relative to the way",
           apart, below=bound, digits=places)  # fmt: skip
 
 # %% [markdown]

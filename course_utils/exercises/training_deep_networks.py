@@ -417,6 +417,11 @@ _REACHES = {
         lambda sd, n, m, factor: _reach(n * sd * m, factor),
         "It is sd², the mean square of a weight, that multiplies the mean square of the gradient.",
     ),
+    "sign": (
+        lambda sd, n, m, factor: -_reach(n * sd**2 * m, factor),
+        "A minus is missing: the logarithm of a gain below 1 is negative, and the number of layers "
+        "is not.",
+    ),
     "mixed logarithms": (
         lambda sd, n, m, factor: _reach(n * sd**2 * m, factor) / np.log(10),
         "Two kinds of logarithm: that of the factor is to base 10, that of the gain natural "

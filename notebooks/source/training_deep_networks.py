@@ -4,10 +4,9 @@
 # **With little data a network learns its pictures by heart. With many layers it may learn nothing at all. What helps,
 # by how much, and why?**
 #
-# Every remedy on the slides gets the same treatment here: first an exact case, in which theory says what must come
-# out; then a network, in which we measure. Penalties on the weights turn out to be Bayesian priors in disguise. The
-# size of the first weights turns out to be a matter of life and death, and can be calculated. And batch normalisation
-# keeps its three promises, two of which turn out to be one.
+# Every remedy on the slides gets the same treatment: first an exact case, in which theory says what must come out; then a
+# network, in which we measure. Penalties on the weights turn out to be Bayesian priors in disguise. The size of the first weights
+# can be calculated, and decides. And batch normalisation keeps its three promises, two of which turn out to be one.
 #
 # ![Two maps of the training loss by learning rate and size of the first weights: without batch normalisation one small
 # light patch, with it a broad light field.](figures/training_deep_networks.png)
@@ -31,7 +30,6 @@ from itertools import pairwise
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 import tensorflow as tf
 import tensorflow_probability as tfp
 from scipy import special, stats
@@ -51,11 +49,11 @@ claim = claims.Claims()
 rng = np.random.default_rng(SEED)
 
 # %% [markdown]
-# The budget of this run. Pictures are those of the digits in MNIST-5k.
+# The budget of this run, and the pictures.
 
 # %%
 DRAWS, STEPS = 8, 500  # section 2: sets of 300 pictures, steps of training
-REPEATS = {10: 16, 50: 16, 500: 8}  # section 7: draws of so many labels
+REPEATS = {10: 16, 50: 16, 500: 10}  # section 7: draws of so many labels
 digits = data.load_mnist5k()
 pixels = (digits.x.reshape(-1, 784) / 255).astype("float32")
 small_pixels = pixels.reshape(-1, 14, 2, 14, 2).mean(axis=(2, 4)).reshape(-1, 196)  # 14 x 14
@@ -183,9 +181,8 @@ last = np.abs(loss_slope(bias_alone)[1:]).max()  # beyond this λ no gradient ca
 edge = (lasso(last * np.array([[0.99], [1.01]]))[:, 1:] == 0).sum(axis=1)
 claim("L1: weights that are not zero at 0.99 of the last λ", 30 - edge[0], above=0, digits=0)
 claim("L1: weights that are not zero at 1.01 of it", 30 - edge[1], below=1, digits=0)
-zeros = {"L2": (dense == 0).sum(axis=1), "L1": (sparse == 0).sum(axis=1)}
-claim("L2: exact zeros at three λ", zeros["L2"].sum(), below=1, digits=0)
-claim("L1: exact zeros of 90 at three λ", zeros["L1"].sum(), above=50, digits=0)
+claim("L2: exact zeros at three λ", (dense == 0).sum(), below=1, digits=0)
+claim("L1: exact zeros of 90 at three λ", (sparse == 0).sum(), above=50, digits=0)
 
 fig, axes = plt.subplots(1, 2, figsize=(13, 3.6), sharey=True)
 for ax, name, w in zip(axes, ("$L_2$", "$L_1$"), (dense[1, 1:], sparse[1, 1:])):
@@ -218,8 +215,6 @@ walk = descent.path(adam, lambda w: loss_slope(w) + 0.03 * np.sign(w) * (np.aran
                     rng.normal(scale=0.1, size=31), 0.01, 10_000)  # fmt: skip
 claim("Adam on the L1 cost: exact zeros in its last 1,000 steps",
       (walk[-1_000:] == 0).sum(), below=1, digits=0)  # fmt: skip
-near = (np.abs(walk[-1, 1:]) < 0.01).sum() / (sparse[1] == 0).sum()
-claim("Adam: share of the true zeros that it brings within 0.01", near, above=0.5, digits=1)
 
 # %% [markdown]
 # It dances around zero, near and never there. So "$L_1$ forces some weights to be exactly zero" is true of the *optimum*, and needs an
@@ -233,8 +228,7 @@ claim("Adam: share of the true zeros that it brings within 0.01", near, above=0.
 # Now a network: 196-64-10 on digits of 14 × 14 pixels, with only 300 pictures to learn from. Four remedies: $L_2$, $L_1$ with its
 # proximal step, *dropout*, which switches off hidden units at random (section 3), and *early stopping*: keep the weights of
 # the step that was best on validation pictures. Each strength is chosen on 1,000 validation pictures; 1,500 others test.
-# (With 300 pictures of your own you would not have so many to validate with. We want to know what each remedy *can* do.)
-# We score by the *log-likelihood*, which is minus the log loss, and by the accuracy. All settings train side by side on the same pictures and batches, from the same start. We repeat it with new pictures.
+# (You would not have so many: we ask what a remedy *can* do.) We score by the *log-likelihood*, which is minus the log loss, and by the accuracy. All settings train side by side on the same pictures and batches, from the same start. We repeat it with new pictures.
 #
 # **Predict.** Which remedy helps most? Does it help the accuracy, the probabilities, or both?
 
@@ -242,6 +236,8 @@ claim("Adam: share of the true zeros that it brings within 0.01", near, above=0.
 pictures = small_pixels.T.copy()  # examples are columns
 order = rng.permutation(5_000)
 test, validate, pool = order[:1_500], order[1_500:2_500], order[2_500:]
+shared = set(test) & set(validate) | set(pool) & set(test) | set(pool) & set(validate)
+claim("Pictures shared by test, validation and training", len(shared), below=1, digits=0)
 
 
 def first_weights(sizes):
@@ -289,6 +285,24 @@ def train(w, gradient, alpha, steps, by=0.0):
                 w[i] = towards_zero(w[i], rate * by)
         yield t
 
+
+# %%
+w = [part.astype(float) for part in first_weights((196, 64, 10))]
+X, Y, alive = (
+    pictures[:, :50].astype(float),
+    np.eye(10)[:, digits.y[:50]],
+    rng.random((64, 50)) < 0.5,
+)
+way = [rng.normal(size=part.shape) for part in w]  # a random direction through all weights
+there, back = ([part + sign * 1e-6 * d for part, d in zip(w, way)] for sign in (1, -1))
+J = [-(Y * np.log(hidden_and_answer(part, X, alive)[1])).sum() / 50 for part in (there, back)]
+slope = sum((dw * d).sum() for dw, d in zip(backwards(w, X, Y, alive), way))
+claim("Slope along a random way against a central difference",
+      abs(slope - (J[0] - J[1]) / 2e-6), below=1e-4, digits=5)  # fmt: skip
+moved = [part.copy() for part in w]
+next(train(moved, lambda w: backwards(w, X, Y), 0.003, 1))
+claim("Adam's first step, largest over α",
+      max(np.abs(a - b).max() for a, b in zip(moved, w)) / 0.003, above=0.99, below=1.01)  # fmt: skip
 
 # %%
 GRID = {"none": [0], "L2": [3e-4, 1e-3, 3e-3, 1e-2], "L1": [1e-4, 3e-4, 1e-3, 3e-3],
@@ -345,7 +359,7 @@ fig, axes = plt.subplots(1, 4, figsize=(15, 4), sharey=True)
 for ax, (name, j) in zip(axes, tuned_by(means).items()):
     for k, part in enumerate(("300 pictures", "validation")):
         ax.plot(20 * np.arange(1, len(means) + 1), -means[:, k, 0, j], color=f"C{k}", label=part)
-    size = np.mean([np.sqrt((w[0][j] ** 2).mean() / (w[0][0] ** 2).mean()) for _, w, *_ in draws])
+    size = np.mean([(w[0][j] ** 2).mean() / (w[0][0] ** 2).mean() for _, w, *_ in draws]) ** 0.5
     ax.set(xlabel="step", ylim=(0, 1.4), title=f"{name}\nweights: {size:.1f} × those without")
 stop = means[:, 1, 0, 0].argmax()
 axes[0].plot(
@@ -357,7 +371,7 @@ plotting.show(
     "Log loss by step, four panels: without a remedy training falls to zero, and validation turns upwards."
 )
 
-# %%
+# %% tags=["atol=0.02"]
 gains, sizes, faults, shape = {}, [], [], []
 for first, w, best, curves, lit in draws:
     tuned = tuned_by(curves)
@@ -371,8 +385,8 @@ for first, w, best, curves, lit in draws:
     dice = rng.random((10, 1, 64, len(test)), dtype="float32") >= 0.5
     left_on = np.mean([scores(one, test, 2 * on)[:, 0] for on in dice], axis=0)
     faults.append([end[:, half] - left_on, end[:, half] - end[:, -1]])
-    relative = [np.sqrt((w[k][j] ** 2).mean() / (w[k][0] ** 2).mean())
-                for k in (0, 2) for j in (tuned["L2"], half)]  # fmt: skip
+    relative = [np.sqrt((layer[j] ** 2).mean() / (layer[0] ** 2).mean())
+                for layer in (w[0][:, :, lit], w[2]) for j in (tuned["L2"], half)]  # fmt: skip
     sizes.append([*relative, (w[0][tuned["L1"]][:, lit] == 0).mean()])
     error = (24 / (64 * lit.sum())) ** 0.5  # of the excess kurtosis of so many normal numbers
     W1 = w[0][tuned["L2"]][:, lit]  # the weights of pixels that are always black only shrink
@@ -380,28 +394,27 @@ for first, w, best, curves, lit in draws:
     shape.append([*tails, 1 / np.sqrt(300 * STRENGTHS[tuned["L2"]]) / W1.std()])
 for name, gain in gains.items():
     likelihood, accuracy = np.array(gain).T
-    claim(f"{name}: gain in log-likelihood", **claims.mean_and_error(likelihood), above=0.0)
+    claim(f"{name}: gain in log-likelihood", **claims.mean_and_error(likelihood), above=0.02)
     claim(f"{name}: gain in accuracy",
           **claims.mean_and_error(accuracy), above=-0.03, below=0.03, digits=3)  # fmt: skip
 W1_L2, W1_drop, W2_L2, W2_drop, zero_share = np.mean(sizes, axis=0)
 claim("L1: share of exact zeros in W1", zero_share, above=0.5, digits=1)
 
 # %% [markdown]
-# All four help, and in the *same* way: they mend the probabilities. Without a remedy, the network is sure of its mistakes. The
+# All four help, $L_1$ a little less than the others, and in the *same* way: they mend the probabilities. Without a remedy, the network is sure of its mistakes. The
 # accuracy hardly moves. Early stopping needs no strength to be tuned, and saves time. But it, too, needs validation pictures.
 #
-# "$L_2$ regularisation **forces** the weights to be normally distributed with mean zero", says a slide. Normal is the *prior*, one belief
+# "$L_2$ regularization **forces** the weights to be normally distributed with mean zero", says a slide. Normal is the *prior*, one belief
 # about each weight. Look at the trained weights, and at their *excess kurtosis*: how heavy the tails are, 0 for a normal distribution.
 
-# %%
+# %% tags=["atol=0.5"]
 at_start, after, prior_over_weights = np.mean(shape, axis=0)
 claim("Excess kurtosis of the first weights, in standard errors",
       at_start * DRAWS**0.5, above=-4, below=4, digits=1)  # fmt: skip
 claim("Excess kurtosis of the weights trained with L2, in standard errors of one draw",
-      after, above=20, digits=0)  # fmt: skip
+      after, above=20, digits=1)  # fmt: skip
 claim("Standard deviation of the prior over that of the trained weights",
-      prior_over_weights, above=4, digits=0)  # fmt: skip
-claim("L2: size of W1, relative to no remedy", W1_L2, below=0.7, digits=1)
+      prior_over_weights, above=8, below=20, digits=1)  # fmt: skip
 
 # %% [markdown]
 # They are smaller, but not normal: many near zero and a few large ones. And the most probable weights are far smaller than typical
@@ -446,9 +459,9 @@ exercises.q4.check(predict)
 # %% [markdown]
 # Both mistakes, measured on the networks of section 2, with $p = ½$:
 
-# %%
+# %% tags=["atol=0.02"]
 left_on, forgotten = np.array(faults).swapaxes(0, 1)
-claim("Dropout left on: log-likelihood lost", **claims.mean_and_error(left_on[:, 0]), above=0.15)
+claim("Dropout left on: log-likelihood lost", **claims.mean_and_error(left_on[:, 0]), above=0.19)
 claim("Dropout left on: accuracy lost",
       **claims.mean_and_error(left_on[:, 1]), above=0.035, digits=3)  # fmt: skip
 claim("Scaling forgotten: log-likelihood lost", **claims.mean_and_error(forgotten[:, 0]), above=0.1)
@@ -456,7 +469,7 @@ claim("Scaling forgotten: accuracy lost",
       **claims.mean_and_error(forgotten[:, 1]), above=-0.012, below=0.012, digits=3)  # fmt: skip
 
 # %% [markdown]
-# The forgotten scaling is the sly one: the accuracy does not show it. At prediction the next layer receives twice what it was trained
+# The forgotten scaling is the sly one: the accuracy does not show it. At prediction the next layer receives about twice what it was trained
 # on. Its scores name the same winner, only too surely.
 #
 # The slides say that dropout works by "shrinking the weights exactly as $L_2$ would do". **The exact case**: a linear unit with squared
@@ -475,7 +488,7 @@ features = np.delete(wine.x.astype(float), 9, axis=1)
 features = (features - features.mean(axis=0)).T
 x = features / np.abs(features).max(axis=1, keepdims=True)  # 12 features within -1 and 1
 colour = scale(wine.x[:, 9].astype(float))  # to be predicted
-p = 0.5
+p = 0.3
 
 
 def weighted_ridge(x, penalty):
@@ -499,12 +512,12 @@ nearest = min(np.linalg.norm(weighted_ridge(x, np.full(12, lam)) - exact)
 claim("Dropout on a linear unit: minimum over masks against the formula, relative",
       np.linalg.norm(found.mean(axis=0) - exact) / length, below=0.03)  # fmt: skip
 claim("The formula against plain L2 with the λ that fits best", nearest / length, above=0.15)
-claim("A network with dropout 0.5: size of W1, relative to none", W1_drop, above=0.95)
+claim("A network with dropout 0.5: size of W1, relative to none", W1_drop, above=1.0)
 claim("A network with dropout 0.5: size of W2, relative to none", W2_drop, above=1.03)
 
 # %% [markdown]
 # For the linear unit, dropout is an $L_2$ penalty, but not *the* $L_2$ penalty (unless all inputs have the same mean square). For our network
-# it is not one at all: with dropout the first weights do not shrink, and the second ones grow, perhaps because each unit must make
+# it is not one at all: at $p = ½$ neither the first weights shrink nor the second ones; they grow, perhaps because each unit must make
 # up for its absent neighbours.
 #
 # *Learned: scale in training, switch off at prediction. Dropout is a remedy of its own, and no shrinking.*
@@ -605,24 +618,23 @@ off = {name: (drift[name]["value"] - theory[name]) / drift[name]["se"] for name 
 for name in signal:
     claim(f"σ = {name}: drift minus exact theory, in standard errors",
           off[name], above=-4, below=4, digits=1)  # fmt: skip
+claim("σ = √(2/n): mean square in the first layer",
+      signal["√(2/n)"][0].mean(), above=0.9, below=1.1)  # fmt: skip
 kept = drift["√(2/n)"]
 claim("σ = √(2/n): drift minus zero, in standard errors",
       kept["value"] / kept["se"], below=-4, digits=1)  # fmt: skip
-powers = {name: np.log10(q[-1]).mean() / 2 for name, q in signal.items()}
-claim("σ = 0.01: size after 50 layers, powers of ten", powers["0.01"], below=-50, digits=0)
-claim("σ = 1: size after 50 layers, powers of ten", powers["1"], above=40, digits=0)
+for name, low, high in (("0.01", -60, -50), ("1", 40, 45)):
+    power = np.log10(signal[name][-1]).mean() / 2
+    claim(f"σ = {name}: powers of ten after 50 layers", power, above=low, below=high, digits=1)
 scatter = np.log(signal["√(2/n)"][-1]).std() / np.sqrt(5 * DEPTH / WIDTH)
 claim("σ = √(2/n): scatter of log q after 50 layers, over √(5 depth / n)",
       scatter, above=0.75, below=1.3)  # fmt: skip
-columns = {"measured": "value", "standard error": "se"}
-pd.DataFrame({title: {k: v[key] for k, v in drift.items()} for title, key in columns.items()}
-             | {"exact theory": theory}).round(3)  # fmt: skip
 
 # %% [markdown]
 # The measured drift agrees with the exact one, and *not* with zero: at 100 units the typical signal loses a little per layer,
 # though the mean is kept. The variance of $\log q$ grows by about $5/n$ per layer (5 is the variance of one unit's $a^2$, relative to
 # its squared mean), so after many layers $\log q$ scatters by $\sqrt{5 \cdot \text{depth} / n}$: less in wide networks.
-# So one draw of a network tells little. For tanh there is no such closed form (section 8).
+# So one draw tells little. (tanh: section 8.)
 #
 # *Learned: the right size of the first weights follows from the width and the activation. It keeps the mean, not every draw.*
 #
@@ -723,14 +735,17 @@ claim("tanh: powers of ten lost", lost["tanh", 1], above=0.5, below=1.4, digits=
 claim("tanh with σ = √(4/n): powers of ten gained",
       -lost["tanh", 4], above=2.2, below=3.8, digits=1)  # fmt: skip
 uneven = np.abs(products / products[:, :1] - 1).max()
+dW_growth = claims.mean_and_error(np.log(dW[:, 1] / dW[:, -1]))
+claim("ReLU: log of dW's mean square in layer 2 over that in layer 50, in standard errors",
+      dW_growth["value"] / dW_growth["se"], above=-4, below=4, digits=1)  # fmt: skip
 claim("ReLU: sum of W dW in any layer over that in the first, minus 1",
-      uneven, below=1e-9, digits=10)  # fmt: skip
+      uneven, below=1e-6, digits=6)  # fmt: skip
 
 # %% [markdown]
-# The gain predicts the growth of each layer within two percent. With the slides' starts sigmoids *vanish*. (Only weights so large that
+# On average over the layers, the gain predicts the growth within two percent. With the slides' starts sigmoids *vanish*. (Only weights so large that
 # nearly every unit saturates would stop that.) tanh hardly does, its lines lie on each other at the top; but from too large a start it
-# *explodes*. Look at the lower row, too: the gradient of the *weights* is what training uses. For ReLU it is equally large in all
-# layers, at any start. (In each layer, the sum of $W * dW$ is even exactly the same.) So no layer is behind the others. For sigmoids
+# *explodes*. Look at the lower row, too: the gradient of the *weights* is what training uses. For ReLU it is on average equally
+# large in all layers, at any start. (In each layer, the sum of $W * dW$ is even exactly the same.) So no layer is behind the others. For sigmoids
 # the last layer is thirty powers of ten ahead of the first, and no single learning rate can serve both.
 #
 # **Try it.** Here *gain* is $\sigma \sqrt n$, the start relative to $\sqrt{1/n}$: 1 and $\sqrt 2$ are the slides'. Move it until the signal
@@ -782,14 +797,14 @@ for _ in range(7):
     used, _ = batch_norm(Z, gamma, beta, moving, training=False)
     apart.append(np.abs(used - layer(Z.T, training=False).numpy().T).max())
 claim("Batch normalisation against Keras in training: largest difference",
-      max(apart[::2]), below=1e-6, digits=7)  # fmt: skip
-claim("The same after training, with moving averages", max(apart[1::2]), below=1e-6, digits=7)
+      max(apart[::2]), below=1e-6, digits=6)  # fmt: skip
+claim("The same after training, with moving averages", max(apart[1::2]), below=1e-6, digits=6)
 shifted, _ = batch_norm(Z + 7, gamma, beta, moving, training=True)
 claim("A bias of 7 before it: largest change behind it",
-      np.abs(shifted - trained).max(), below=1e-9, digits=10)  # fmt: skip
+      np.abs(shifted - trained).max(), below=1e-6, digits=6)  # fmt: skip
 alone, _ = batch_norm(Z[:, :1], gamma, beta, moving, training=True)
 claim("One example alone in training mode: largest distance from β",
-      np.abs(alone - beta).max(), below=1e-9, digits=10)  # fmt: skip
+      np.abs(alone - beta).max(), below=1e-6, digits=6)  # fmt: skip
 
 # %% [markdown]
 # Two things follow at once. A bias before it is useless, because the mean takes it away again. And a picture alone, in training
@@ -798,7 +813,7 @@ claim("One example alone in training mode: largest distance from β",
 # **Three promises.** The slides promise *faster training*, *a higher learning rate*, and *less sensitivity to the initial
 # weights*. We train networks of ten hidden ReLU layers for 120 steps of plain gradient descent: at seven learning rates, from
 # seven starts ($\sqrt{2/n}$ times a factor), with and without batch normalisation. `stacks.train` trains all of a kind side by
-# side, each from two random starts; losses are means of the two and count as $\log 10$, guessing, at most. We say that a network
+# side, each from two random starts, the matched one from eight; losses are means of these and count as $\log 10$, guessing, at most. We say that a network
 # *trains* if its loss falls below 1.5.
 #
 # **Predict.** Which promises are kept? At the *same* small learning rate, who is ahead?
@@ -819,55 +834,52 @@ def experiment(normalise, **settings):
 
 
 WITH_NORM = {"plain": False, "batch norm": True}
-runs, seconds = {}, {}
+runs, matched, seconds = {}, {}, {}
 for name, normalise in WITH_NORM.items():
     began = time.perf_counter()
     runs[name] = experiment(normalise, factors=FACTORS)
     seconds[name] = time.perf_counter() - began
-trained = {name: history[-20:].mean(axis=0) for name, (history, _) in runs.items()}
-held_out = {name: validation for name, (_, validation) in runs.items()}
+    matched[name] = experiment(normalise, twins=8)  # the start as it should be, eight times
+field = {name: history[-20:].mean(axis=0) for name, (history, _) in runs.items()}
+trained = {name: history[-20:, 0].mean(axis=0) for name, (history, _) in matched.items()}
+held_out = {name: validation[0] for name, (_, validation) in matched.items()}
 
 # %% tags=["cover"]
-ONE = 3  # the row of the start as it should be, times 1
 fig, axes = plt.subplots(1, 3, figsize=(15, 4.4), width_ratios=[1, 1, 1.2])
-for ax, (name, values) in zip(axes, trained.items()):
+for ax, (name, values) in zip(axes, field.items()):
     shown = ax.imshow(values, vmin=0.4, vmax=2.3, cmap="viridis_r", aspect="auto")
     ax.set(title=name, xlabel=r"learning rate $\alpha$", ylabel="factor on the first weights")
     ax.set_xticks(range(0, 7, 2), [f"{rate:g}" for rate in RATES[::2]])
     ax.set_yticks(range(7), [f"{factor:.2g}" for factor in FACTORS])
 fig.colorbar(shown, ax=axes[1]).ax.set_title("loss", fontsize=12)
-for i, (name, (history, _)) in enumerate(runs.items()):
-    at = trained[name][ONE].argmin()
-    smooth = [np.convolve(history[:, ONE, k], np.ones(10) / 10, "valid") for k in (at, 1)]
-    axes[2].plot(smooth[0], color=f"C{i}", label=f"{name}, best α = {RATES[at]:.2g}")
-    axes[2].plot(smooth[1], color=f"C{i}", ls="--", label=f"{name}, α = {RATES[1]:.2g}")
-axes[2].set(xlabel="step", ylabel="training loss")
-axes[2].legend(fontsize=11, loc="upper center", bbox_to_anchor=(0.5, 1.28), ncols=2)
+for i, (name, (history, _)) in enumerate(matched.items()):
+    for k, style, which in ((trained[name].argmin(), "-", "best "), (1, "--", "")):
+        smooth = np.convolve(history[:, 0, k], np.ones(10) / 10, "valid")
+        axes[2].plot(smooth, f"C{i}{style}", label=f"{name}, {which}α = {RATES[k]:.2g}")
+axes[2].set(xlabel="step", ylabel="training loss", ylim=(0, 3.6))
+axes[2].legend(fontsize=12)
 plotting.show(
-    "Training loss by rate and start: plain networks train in one small patch, normalised ones in a broad field."
+    "Loss by rate and start: plain networks train in one small patch, normalised ones in a broad field."
 )
 
-# %%
-plain_held_out, normed_held_out = held_out["plain"], held_out["batch norm"]
-claim("Faster: best validation loss, plain minus batch norm",
-      plain_held_out[ONE].min() - normed_held_out[ONE].min(), above=0.2)  # fmt: skip
-quick = np.convolve(
-    runs["batch norm"][0][:, ONE, trained["batch norm"][ONE].argmin()], np.ones(20) / 20, "valid"
-)
-needed = (quick < trained["plain"][ONE].min()).argmax() + 20
+# %% tags=["atol=0.1"]
+plain, normed = held_out["plain"], held_out["batch norm"]
+claim("Faster: best validation loss, plain minus batch norm", plain.min() - normed.min(), above=0.1)
+history = matched["batch norm"][0][:, 0, trained["batch norm"].argmin()]
+quick = np.convolve(history, np.ones(20) / 20, "valid") < trained["plain"].min()
+quick = np.append(quick, True)  # or never
 claim("Steps of plain over those of batch norm to the same training loss",
-      len(batches) / needed, above=1.8, digits=1)  # fmt: skip
-behind = (normed_held_out - plain_held_out)[ONE, :2].mean()
-claim("At the two smallest learning rates: validation loss, batch norm minus plain",
-      behind, above=0.0)  # fmt: skip
-highest = {name: RATES[values[ONE] < 1.5].max() for name, values in trained.items()}
-claim("Highest α that trains: batch norm over plain",
-      highest["batch norm"] / highest["plain"], above=9, digits=0)  # fmt: skip
-robust = {name: (values.min(axis=1) < 1.5).mean() for name, values in held_out.items()}
-claim("Share of the seven starts that train at some α: plain", robust["plain"], below=0.4, digits=1)
-claim("Share of the seven starts that train at some α: batch norm",
-      robust["batch norm"], above=0.8, digits=1)  # fmt: skip
-tenfold = normed_held_out[-1].min() - normed_held_out[ONE].min()
+      len(batches) / (quick.argmax() + 20), above=1.5, digits=1)  # fmt: skip
+claim("At the two smallest learning rates: training loss, batch norm minus plain",
+      (trained["batch norm"] - trained["plain"])[:2].mean(), above=0.0)  # fmt: skip
+highest = {name: RATES[values < 1.5].max() for name, values in trained.items()}
+claim("Highest α that trains: powers of ten that batch norm is ahead",
+      np.log10(highest["batch norm"] / highest["plain"]), above=0.9, digits=1)  # fmt: skip
+by_start = {name: validation.min(axis=1) for name, (_, validation) in runs.items()}
+for name, bound in (("plain", {"below": 0.4}), ("batch norm", {"above": 0.8})):
+    claim(f"Share of the seven starts that train at some α: {name}",
+          (by_start[name] < 1.5).mean(), **bound, digits=1)  # fmt: skip
+tenfold = by_start["batch norm"][-1] - by_start["batch norm"][3]
 claim("Batch norm, first weights ten times too large: cost in validation loss", tenfold, above=0.3)
 
 # %% [markdown]
@@ -875,8 +887,7 @@ claim("Batch norm, first weights ten times too large: cost in validation loss", 
 # learning rate. At the same small rate it is *behind* (dashed). Rate and start are linked: scale all $W$ of a layer by ten, and
 # $\hat z$ stays as it is, but for $\varepsilon$, while the gradient falls to a tenth. The same $\alpha$ then changes the weights by a
 # hundredth of what it did, relative to their size. That is why the light field leans to the right for larger starts. "Less
-# sensitive" does not mean insensitive: a tenfold start has its price. (The slides add "acting in a sense like a
-# regularization scheme": the moments of a batch are noisy. We do not test that here.)
+# sensitive" does not mean insensitive: a tenfold start has its price. (The last layer, which is not normalised, bears part of it.)
 #
 # And is each step slower, as the slides say?
 
@@ -916,7 +927,8 @@ exercises.q7.check(verdicts)
 # Then a classifier learns from 10, 50 or 500 labels, its first layer random, or an encoder, either *frozen* or trained on.
 #
 # Learning rate and number of steps are chosen on validation pictures for each method and number of labels. Test pictures are 1,000
-# others. Each draw of labels is used by all methods, and we average over many draws.
+# others. Each draw of labels is used by all methods, and we average over many draws. (The errors are those of the draws; there is one
+# encoder of each kind.)
 #
 # **Predict.** How much does pretraining gain at 10, 50 and 500 labels? Does it matter what the autoencoder was asked to do?
 
@@ -963,7 +975,7 @@ def classify(w, rows, frozen=False, rate=0.0, steps=150):
     return np.array(looks).swapaxes(0, 1)
 
 
-plain, denoising = encoder(0.0), encoder(0.5)
+copying, denoising = encoder(0.0), encoder(0.5)
 
 
 def few_labels(n, repeats, methods):
@@ -980,7 +992,7 @@ def few_labels(n, repeats, methods):
 
 
 # %%
-METHODS = {"from scratch": (None, {}), "plain": (plain, {}), "denoising": (denoising, {}),
+METHODS = {"from scratch": (None, {}), "plain": (copying, {}), "denoising": (denoising, {}),
            "denoising, frozen": (denoising, {"frozen": True})}  # fmt: skip
 accuracy = {n: few_labels(n, repeats, METHODS) for n, repeats in REPEATS.items()}
 gain = {n: {name: claims.mean_and_error(found - accuracy[n]["from scratch"])
@@ -999,19 +1011,22 @@ plotting.show(
     "Gain over a start from scratch at 10, 50 and 500 labels for three kinds of pretraining."
 )
 
-# %%
+# %% tags=["atol=0.02"]
 claim("10 labels: gain of the frozen denoising encoder",
-      **gain[10]["denoising, frozen"], above=-0.03, below=0.07)  # fmt: skip
-claim("50 labels: gain of the denoising encoder", **gain[50]["denoising"], above=0.0)
-claim("500 labels: gain of the denoising encoder", **gain[500]["denoising"], above=0.0)
-claim("10 labels: gain of the plain encoder", **gain[10]["plain"], below=0.0)
-claim("500 labels: gain of the plain encoder", **gain[500]["plain"], below=0.005)
+      **gain[10]["denoising, frozen"], above=-0.03, below=0.07, digits=3)  # fmt: skip
+claim("50 labels: gain of the denoising encoder", **gain[50]["denoising"], above=0.0, digits=3)
+claim("500 labels: gain of the denoising encoder", **gain[500]["denoising"], above=0.0, digits=3)
+claim("10 labels: gain of the plain encoder", **gain[10]["plain"], below=0.0, digits=3)
+claim("500 labels: gain of the plain encoder", **gain[500]["plain"], below=0.008, digits=3)
 frozen_behind = accuracy[500]["denoising, frozen"] - accuracy[500]["denoising"]
-claim("500 labels: frozen minus trained on", **claims.mean_and_error(frozen_behind), below=0.0)
-with_dropout = few_labels(50, REPEATS[50], {"scratch": (None, {"rate": 0.5}),
+claim("500 labels: frozen minus trained on",
+      **claims.mean_and_error(frozen_behind), below=0.0, digits=3)  # fmt: skip
+few = [accuracy[n]["denoising, frozen"].mean() - accuracy[n]["denoising"].mean() for n in (10, 50)]
+claim("10 and 50 labels: frozen minus trained on", np.mean(few), above=0.0, digits=3)
+with_dropout = few_labels(50, 24, {"scratch": (None, {"rate": 0.5}),
                                             "denoising": (denoising, {"rate": 0.5})})  # fmt: skip
 control = claims.mean_and_error(with_dropout["denoising"] - with_dropout["scratch"])
-claim("50 labels, both with dropout: gain of the denoising encoder", **control, above=0.0)
+claim("50 labels, both with dropout: gain of the denoising encoder", **control, above=0.0, digits=3)
 
 # %% [markdown]
 # It gains a few points at most, and only with the right task. The *plain* encoder is no better a start than random weights, and a
@@ -1093,20 +1108,20 @@ for name, sd in between.items():
 #
 # **Predict.** Two hidden layers instead of ten: how much does it bring? And ten layers of sigmoids, which vanish?
 
-# %%
+# %% tags=["atol=0.1"]
 shallow = {name: experiment(normalise, depth=2)[1].min() for name, normalise in WITH_NORM.items()}
 claim("Depth 2: best validation loss, plain minus batch norm",
       shallow["plain"] - shallow["batch norm"], below=0.25)  # fmt: skip
-deep_gain = plain_held_out[ONE].min() - normed_held_out[ONE].min()
+deep_gain = plain.min() - normed.min()
 claim("The same at depth 10, minus that at depth 2",
-      deep_gain - shallow["plain"] + shallow["batch norm"], above=0.15)  # fmt: skip
+      deep_gain - shallow["plain"] + shallow["batch norm"], above=0.05)  # fmt: skip
 sigmoids = {
     name: experiment(normalise, activation="sigmoid")[1].min()
     for name, normalise in WITH_NORM.items()
 }
 claim("Ten layers of sigmoids, plain, best of all rates: validation loss",
       sigmoids["plain"], above=2.2, digits=1)  # fmt: skip
-claim("Ten layers of sigmoids, batch norm", sigmoids["batch norm"], below=0.8, digits=1)
+claim("Ten layers of sigmoids, batch norm", sigmoids["batch norm"], below=1.2, digits=1)
 
 # %% [markdown]
 # A shallow network had no illness to cure. Sigmoids, which vanished in section 5, learn. But there is a price: at the start, batch
@@ -1117,7 +1132,7 @@ claim("Ten layers of sigmoids, batch norm", sigmoids["batch norm"], below=0.8, d
 #
 # Every sentence below was computed above, with its standard error where it is printed.
 
-# %%
+# %% tags=["atol=0.5"]
 claim
 
 # %% [markdown]
@@ -1128,8 +1143,7 @@ claim
 #
 # ### Further reading
 #
-# * N. Srivastava et al.: *Dropout*, JMLR 15 (2014). S. Wager, S. Wang, P. Liang: *Dropout Training as Adaptive
-#   Regularization*, NeurIPS 2013, for the exact case.
+# * N. Srivastava et al.: *Dropout*, JMLR 15 (2014). S. Wager et al.: *Dropout Training as Adaptive Regularization*, NeurIPS 2013.
 # * X. Glorot, Y. Bengio: *Understanding the difficulty of training deep feedforward neural networks*, AISTATS 2010.
 #   K. He et al.: *Delving Deep into Rectifiers*, ICCV 2015. Y. LeCun et al.: *Efficient BackProp*, 1998.
 # * B. Hanin, M. Nica: *Products of Many Large Random Matrices and Gradients in Deep Neural Networks*, Communications in

@@ -8,10 +8,10 @@ python = $(or $(PYTHON),$(error Python is missing: install Python 3.11, 3.12 or 
 install = $(python) tools/install.py
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test notebooks lint lock bench table clean
+.PHONY: help lab test test-browser notebooks lint lock bench table clean
 
 help:  ## show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 lab:  ## install the course and open JupyterLab (LAB_ARGS="--no-browser": passed on to it)
 	@$(install) lab
@@ -20,6 +20,10 @@ lab:  ## install the course and open JupyterLab (LAB_ARGS="--no-browser": passed
 test:  ## run all tests and notebooks (SEED=7: another seed; TEST_ARGS=tests/test_data.py: some)
 	@$(install) test
 	@$(if $(SEED),COURSE_SEED=$(SEED)) $(BIN)/python -m pytest $(TEST_ARGS)
+
+test-browser:  ## run every lesson in Chromium, try all in it; pictures in screenshots/ (LESSON=flows)
+	@$(install) test
+	@$(BIN)/python tools/browser.py $(LESSON)
 
 notebooks:  ## build and execute the notebooks whose source changed (LESSON=flows: that one)
 	@$(install) test

@@ -382,7 +382,18 @@ def make(*words: str) -> str:
 
 def test_help_is_the_default_and_lists_every_target():
     listed = [line.split()[1] for line in make().splitlines()]
-    assert listed == ["help", "lab", "test", "notebooks", "lint", "lock", "bench", "table", "clean"]
+    assert listed == [
+        "help",
+        "lab",
+        "test",
+        "test-browser",
+        "notebooks",
+        "lint",
+        "lock",
+        "bench",
+        "table",
+        "clean",
+    ]
 
 
 def test_variables_reach_their_commands():

@@ -891,8 +891,8 @@ claim("NumPy: accuracy on test pictures, mean of the networks",
 claim("Keras and NumPy: difference of the means",
       abs(table.mean().diff().iloc[-1]), below=0.012, digits=3)  # fmt: skip
 claim("What the hidden layer brings over softmax alone",
-      table["NumPy"].mean() - right["softmax"].mean(), above=0.015)  # fmt: skip
-table.agg(["mean", "std"]).round(3, digits=3)
+      table["NumPy"].mean() - right["softmax"].mean(), above=0.015, digits=3)  # fmt: skip
+table.agg(["mean", "std"]).round(3)
 
 # %% [markdown]
 # Nothing here is magic: forty lines of NumPy do what Keras does. What Keras adds is worth having all the same: it differentiates

@@ -8,11 +8,7 @@ import re
 import subprocess
 import sys
 import tarfile
-import threading
-import time
-from collections.abc import Callable
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -20,115 +16,15 @@ import pytest
 import tqdm.auto
 
 from course_utils import data
-
-NAME = "wine_quality_white"
-FILE = "winequality-white.csv"
-HEADER = ";".join(f'"{name}"' for name in (*data.WINE_QUALITY_UNITS, "quality"))
-ROWS = [";".join(str(row + column / 100) for column in range(12)) for row in range(1000)]
-BODY = "\n".join([HEADER, *ROWS]).encode()
-FETCH = """
-import sys
-from pathlib import Path
-from course_utils import data
-data.REGISTRY = Path(sys.argv[1])
-print(data.fetch("wine_quality_white").stat().st_size)
-"""
-
-
-class Site(ThreadingHTTPServer):
-    """A web server that answers each path as told, with 404 otherwise, and notes what it saw."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server_port}"
-        self.replies: dict[str, Callable[[BaseHTTPRequestHandler], None]] = {}
-        self.seen: list[str] = []
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Site
-
-    def do_GET(self) -> None:
-        self.server.seen.append(f"GET {self.path}")
-        reply = self.server.replies.get(self.path)
-        self.send_error(404) if reply is None else reply(self)
-
-    def do_HEAD(self) -> None:
-        self.server.seen.append(f"HEAD {self.path}")
-        self.send_response(200 if self.path in self.server.replies else 404)
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Keep the server's log out of the tests' output."""
-
-
-def send(handler: BaseHTTPRequestHandler, body: bytes, promised: int | None) -> None:
-    """Answer with a body, and with a Content-Length unless `promised` is None."""
-    handler.send_response(200)
-    if promised is not None:
-        handler.send_header("Content-Length", str(promised))
-    handler.end_headers()
-    handler.wfile.write(body)
-
-
-def in_two_parts(handler: BaseHTTPRequestHandler, between: Callable[[], object]) -> None:
-    """Answer with half of the file, call `between`, and send the rest if it returns True."""
-    half = len(BODY) // 2
-    send(handler, BODY[:half], promised=len(BODY))
-    handler.wfile.flush()
-    if between():
-        handler.wfile.write(BODY[half:])
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 20) -> bool:
-    end = time.monotonic() + seconds
-    while not (met := condition()) and time.monotonic() < end:
-        time.sleep(0.005)
-    return met
-
-
-@pytest.fixture
-def site():
-    with Site() as server:
-        server.replies["/good"] = partial(send, body=BODY, promised=len(BODY))
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        yield server
-        server.shutdown()
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch) -> Path:
-    """An empty data folder that COURSE_DATA names, out of reach of any proxy."""
-    path = tmp_path / "downloads"
-    path.mkdir()
-    monkeypatch.setenv("COURSE_DATA", str(path))
-    for variable in ("NO_PROXY", "no_proxy"):
-        monkeypatch.setenv(variable, "127.0.0.1")
-    data._reachable.cache_clear()
-    return path
-
-
-@pytest.fixture
-def register(tmp_path, monkeypatch):
-    """Return a function that makes a registry of one data set; it returns the registry's path."""
-
-    def write(url: str, body: bytes = BODY, name: str = NAME, file: str = FILE) -> Path:
-        path = tmp_path / "registry.toml"
-        path.write_text(
-            f'[{name}]\ntitle = "Wines of the test"\nfile = "{file}"\nurl = "{url}"\n'
-            f'sha256 = "{hashlib.sha256(body).hexdigest()}"\nbytes = {len(body)}\n'
-            'licence = "CC BY 4.0"\nlessons = ["first_lesson", "second_lesson"]\n'
-        )
-        monkeypatch.setattr(data, "REGISTRY", path)
-        return path
-
-    return write
-
-
-def closed_port() -> str:
-    with Site() as other:
-        return other.url
-
+from local_site import (
+    BODY,
+    FILE,
+    HEADER,
+    NAME,
+    ROWS,
+    closed_port,
+    send,
+)
 
 # ---- downloading
 
@@ -241,16 +137,6 @@ def test_a_folder_that_cannot_be_made_is_named(site, folder, register, monkeypat
     assert site.seen == [], "a request was made for a file that cannot be stored"
 
 
-@pytest.mark.skipif(
-    os.name != "posix" or os.geteuid() == 0, reason="needs rights that a folder can refuse"
-)
-def test_a_read_only_folder_is_named(site, folder, register):
-    register(f"{site.url}/good")
-    folder.chmod(0o555)
-    with pytest.raises(data.DataError, match=r"cannot be written \(Permission denied"):
-        data.fetch(NAME)
-
-
 def test_a_disk_that_is_full_is_named(site, folder, register, monkeypatch):
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -266,68 +152,6 @@ def test_an_unknown_name_is_answered_with_the_known_ones():
     for function in (data.fetch, data.is_available):
         with pytest.raises(data.DataError, match=r"'wine_quality_blue'.*wine_quality_white"):
             function("wine_quality_blue")
-
-
-# ---- several processes
-
-
-def test_two_processes_at_once_never_show_a_half_file(site, folder, register):
-    both_have_half = threading.Barrier(2, timeout=10)
-
-    def between() -> bool:
-        both_have_half.wait()
-        time.sleep(0.2)
-        return True
-
-    site.replies["/slow"] = partial(in_two_parts, between=between)
-    registry = register(f"{site.url}/slow")
-    sizes, done = set(), threading.Event()
-
-    def watch() -> None:
-        while not done.is_set():
-            if (folder / FILE).exists():
-                sizes.add((folder / FILE).stat().st_size)
-            time.sleep(0.001)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    command = [sys.executable, "-c", FETCH, str(registry)]
-    processes = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
-    results = [process.communicate(timeout=60) for process in processes]
-    wait_for(lambda: bool(sizes), seconds=2)
-    done.set()
-    watcher.join()
-    assert [out.strip() for out, _ in results] == [str(len(BODY))] * 2, results
-    assert site.seen == ["GET /slow"] * 2, "the two did not overlap"
-    assert sizes == {len(BODY)}
-    assert list(folder.iterdir()) == [folder / FILE]
-
-
-def test_a_killed_download_leaves_no_file_under_the_final_name(site, folder, register):
-    killed = threading.Event()
-    site.replies["/stuck"] = partial(in_two_parts, between=lambda: killed.wait(30) and False)
-    registry = register(f"{site.url}/stuck")
-    process = subprocess.Popen([sys.executable, "-c", FETCH, str(registry)])
-
-    def some_bytes_or_over() -> bool:
-        arrived = any(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-        return arrived or process.poll() is not None
-
-    try:
-        wait_for(some_bytes_or_over)
-        begun = process.poll() is None
-    finally:
-        process.kill()
-        process.wait()
-        killed.set()
-    assert begun, "the download never began"
-    assert not (folder / FILE).exists()
-
-    register(f"{site.url}/good")
-    assert data.fetch(NAME).read_bytes() == BODY, "the next attempt is disturbed by the remains"
 
 
 # ---- is it there?
@@ -705,3 +529,16 @@ def test_the_import_loads_no_heavy_package():
     code = f"import sys, course_utils.data; print(sorted({heavy} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_the_columns_of_wine_quality_are_found_by_name(folder, register):
+    sets = []
+    for step in (1, -1):
+        lines = [";".join(line.split(";")[::step]) for line in (HEADER, *ROWS)]
+        body = "\n".join(lines).encode()
+        register("http://127.0.0.1/unused", body=body)
+        (folder / FILE).write_bytes(body)
+        sets.append(data.load_wine_quality("white"))
+    np.testing.assert_array_equal(sets[0].x, sets[1].x)
+    np.testing.assert_array_equal(sets[0].y, sets[1].y)
+    assert sets[0].x[:, 0].tolist() != sets[0].x[:, -1].tolist()

@@ -1,5 +1,6 @@
 """Claims: what holds, what does not, and what the summary shows."""
 
+import json
 import math
 
 import numpy as np
@@ -80,3 +81,33 @@ def test_a_mean_is_handed_over_with_its_standard_error(claim, capsys):
     assert mean_and_error(gains) == {"value": pytest.approx(0.35), "se": pytest.approx(sem(gains))}
     claim("A beats B by", **mean_and_error(gains), above=0)
     assert "0.35 ± 0.09" in capsys.readouterr().out
+
+
+def test_every_claim_is_noted_where_a_file_is_named_and_none_stops(
+    claim, capsys, tmp_path, monkeypatch
+):
+    path = tmp_path / "noted"
+    monkeypatch.setenv("COURSE_CLAIMS", str(path))
+    claim("Σ", np.float32(0.5), above=tf.constant(0.25), se=np.float64(0.125))
+    claim("Too low", math.nan, above=np.int64(1), below=2, unit="m", digits=1)
+    noted = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert noted[0] == {
+        "text": "Σ",
+        "value": 0.5,
+        "se": 0.125,
+        "above": 0.25,
+        "below": None,
+        "unit": "",
+        "digits": 2,
+        "holds": True,
+    }
+    assert math.isnan(noted[1]["value"])
+    assert noted[1]["above"] == 1
+    assert noted[1]["below"] == 2
+    assert not noted[1]["holds"]
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [
+        "✓ Σ: 0.50 ± 0.12 (claimed: above 0.25)",
+        "✗ Too low: nan m (claimed: 1.0 to 2.0)",
+    ]
+    assert "Too low" not in repr(claim)

@@ -291,7 +291,7 @@ w = [part.astype(float) for part in first_weights((196, 64, 10))]
 X, Y, alive = (
     pictures[:, :50].astype(float),
     np.eye(10)[:, digits.y[:50]],
-    rng.random((64, 50)) < 0.5,
+    2 * (rng.random((64, 50)) < 0.5),
 )
 way = [rng.normal(size=part.shape) for part in w]  # a random direction through all weights
 there, back = ([part + sign * 1e-6 * d for part, d in zip(w, way)] for sign in (1, -1))

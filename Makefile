@@ -8,8 +8,8 @@ python = $(or $(PYTHON),$(error Python is missing: install Python 3.11, 3.12 or 
 install = $(python) tools/install.py
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-browser test-seeds test-mutants test-latest notebooks lint lock bench \
-	table clean
+.PHONY: help lab test test-browser test-binder test-seeds test-mutants test-latest notebooks lint \
+	lock bench table clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -26,14 +26,18 @@ test-browser:  ## run every lesson in Chromium, try all in it; pictures in scree
 	@$(install) test
 	@$(BIN)/python tools/browser.py $(LESSON)
 
+test-binder:  ## run every lesson with one CPU, 2 GB and no rights, as Binder does (LESSON=flows: that one)
+	@$(install) test
+	@$(BIN)/python tools/binder.py $(LESSON)
+
 test-seeds:  ## margins of all claims over N=8 seeds that nobody tuned (LESSON=flows: that one)
 	@$(install) test
 	@$(BIN)/python tools/seeds.py $(LESSON) $(if $(N),--seeds $(N)) $(if $(FRESH),--fresh)
 
 test-mutants:  ## plant faults that the tests must catch (N=6: a sample; ONLY=flows: these)
 	@$(install) test
-	@$(BIN)/python tools/mutants.py $(if $(N),--sample $(N)) $(if $(ONLY),--only $(ONLY)) \
-		$(if $(SEED),--seed $(SEED)) $(if $(FRESH),--fresh)
+	@$(BIN)/python tools/mutants.py $(if $(N),--sample $(N)) $(if $(DRAWN),--drawn $(DRAWN)) \
+		$(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED)) $(if $(FRESH),--fresh)
 
 test-latest:  ## run the tests with the newest releases, not the lock's (TEST_ARGS=tests/test_data.py)
 	@$(install) test

@@ -2,6 +2,8 @@
 
 import http.server
 import json
+import os
+import sys
 import threading
 
 import nbformat
@@ -77,9 +79,11 @@ def test_in_the_copy_no_cell_has_run_and_the_course_stays_as_it_was(folder, tmp_
 
 
 def test_a_server_that_does_not_start_is_reported(tmp_path):
-    (tmp_path / "tools").mkdir()
-    (tmp_path / "tools" / "lab.py").write_text("import sys\nsys.exit('no room')")
-    with pytest.raises(RuntimeError, match="did not start:\nno room"), browser.serve(tmp_path):
+    command = [sys.executable, "-c", "import sys; sys.exit('no room')"]
+    with (
+        pytest.raises(RuntimeError, match="did not start:\nno room"),
+        browser.serve(tmp_path, command, dict(os.environ)),
+    ):
         pass
 
 

@@ -383,12 +383,13 @@ def make(*words: str) -> str:
 def test_help_is_the_default_and_lists_every_target():
     listed = [line.split()[1] for line in make().splitlines()]
     assert listed == [
-        *("help", "lab", "test", "test-browser", "test-seeds", "test-mutants", "test-latest"),
-        *("notebooks", "lint", "lock", "bench", "table", "clean"),
+        *("help", "lab", "test", "test-browser", "test-binder", "test-seeds", "test-mutants"),
+        *("test-latest", "notebooks", "lint", "lock", "bench", "table", "clean"),
     ]
 
 
 def test_variables_reach_their_commands():
+    assert make("-n", "test-binder", "LESSON=flows").endswith("tools/binder.py flows\n")
     assert make("-n", "test-latest", "TEST_ARGS=-x").endswith("tools/latest.py -x\n")
     assert make("-n", "test-seeds", "N=3", "LESSON=flows").endswith("seeds.py flows --seeds 3 \n")
     lab = make("-n", "lab", "LAB_ARGS=--no-browser --port=8899").splitlines()

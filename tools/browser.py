@@ -30,6 +30,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from tqdm import tqdm
@@ -159,23 +160,35 @@ def free_port() -> int:
 
 
 @contextmanager
-def serve(folder: Path) -> Iterator[tuple[str, str]]:
-    """Run JupyterLab on a copy of the course; give its address and its token.
+def serve(
+    folder: Path, command: list[str], variables: dict[str, str], **rights: Any
+) -> Iterator[tuple[str, str, subprocess.Popen]]:
+    """Run a Jupyter server; give its address, its token and its process.
+
+    Parameters
+    ----------
+    folder : Path
+        Keeps the server's settings and log: nobody's own, and none are left behind.
+    command : list of str
+        What starts the server.
+    variables : dict of str
+        Its environment.
+    **rights
+        Whom it belongs to, as `subprocess` takes it.
 
     Raises
     ------
     RuntimeError
         If it does not start; with the end of what it said.
     """
-    home = folder / "jupyter"  # nobody's own settings, and none left behind
     names = ("JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR")
-    command = [sys.executable, str(folder / "tools" / "lab.py"), "--no-browser"]
-    command += [f"--port={free_port()}", "--expose-app-in-browser"]
+    homes = {name: folder / name.lower() for name in names}
     log = folder / "lab.log"
     with log.open("w", encoding="utf-8") as said:
         process = subprocess.Popen(
             command,
-            env=os.environ | {name: str(home / name.lower()) for name in names},
+            **rights,
+            env=variables | {name: str(path) for name, path in homes.items()},
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=subprocess.STDOUT,
@@ -188,8 +201,8 @@ def serve(folder: Path) -> Iterator[tuple[str, str]]:
                 end = "\n".join(log.read_text(encoding="utf-8").splitlines()[-10:])
                 raise RuntimeError(f"JupyterLab did not start:\n{end}")
             time.sleep(0.2)
-            answer = address((home / names[0].lower()).glob("jpserver-*.json"))
-        yield answer
+            answer = address(homes[names[0]].glob("jpserver-*.json"))
+        yield *answer, process
     finally:
         process.terminate()
         try:
@@ -504,8 +517,10 @@ def check_all(lessons: list[str]) -> dict[str, Checks]:
 
     results = {}
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        copy_course(Path(folder) / "course")
-        with serve(Path(folder) / "course") as server:
+        copy_course(Path(folder))
+        command = [sys.executable, f"{folder}/tools/lab.py", "--no-browser"]
+        command += [f"--port={free_port()}", "--expose-app-in-browser"]
+        with serve(Path(folder), command, dict(os.environ)) as (*server, _):
             arguments = ["--no-sandbox"]
             browser = playwright.chromium.launch(executable_path=find_browser(), args=arguments)
             for lesson in lessons:

@@ -1,0 +1,307 @@
+"""Run every lesson within what Binder gives: one CPU, 2 GB, and no rights outside one's home.
+
+python tools/binder.py           every stored notebook except the course map
+python tools/binder.py flows     this lesson
+
+The checkout is copied into a new home. There ``binder/postBuild`` installs it into a clean
+environment, and ``binder/start`` starts JupyterLab, on one CPU. Each lesson is sent, cell by cell,
+to a kernel of that server. A watchdog adds up the resident memory of the server and all that it
+started, pages that they share counted twice, and stops the kernel above 2 GB. All of it belongs to
+the user *nobody* if root starts this command; any other user runs it with the rights that it has.
+Linux only: elsewhere a process cannot be kept on one CPU.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import nbformat
+import psutil
+import requests
+import websocket
+from tqdm import tqdm
+
+import bench
+import browser
+import mutants
+import notebooks
+
+ROOT = Path(__file__).resolve().parents[1]
+LESSON_SECONDS, MEMORY_GB = 240, 2
+LOOK_SECONDS = 0.05  # between two looks of the watchdog
+NOBODY = 65534
+FOLDERS = ("/usr/local/bin", "/usr/bin")  # where a Python is that every user may start
+CHECK = "import ensurepip, sys, venv; print('%d.%d' % sys.version_info[:2])"
+
+
+@dataclass
+class Measured:
+    """What a lesson took, and what went wrong."""
+
+    cells: dict[str, float] = field(default_factory=dict)
+    peak_gb: float = 0.0
+    left_out: set[str] = field(default_factory=set)
+    failed: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """From the start of its first cell to the end of its last one."""
+        return sum(self.cells.values())
+
+
+class Watchdog:
+    """Adds up the memory of a server and its kernels, and stops those that make it too much."""
+
+    def __init__(self, server: psutil.Process) -> None:
+        self.server, self.peak_gb, self.over, self.is_over = server, 0.0, False, False
+        self.thread = threading.Thread(target=self.watch, daemon=True)
+        self.thread.start()
+
+    def watch(self) -> None:
+        while not self.is_over:
+            sizes = {}
+            with suppress(psutil.NoSuchProcess):
+                for process in (self.server, *self.server.children(recursive=True)):
+                    with suppress(psutil.NoSuchProcess):
+                        sizes[process] = process.memory_info().rss / 1e9
+            self.peak_gb = max(self.peak_gb, total := sum(sizes.values()))
+            if total > MEMORY_GB:
+                self.over = True
+                max(sizes, key=sizes.get).kill()
+            time.sleep(LOOK_SECONDS)
+
+    def stop(self) -> None:
+        self.is_over = True
+        self.thread.join()
+
+
+def rights() -> dict:
+    """Whom the processes belong to, as `subprocess` takes it."""
+    return {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
+
+
+def find_python() -> Path:
+    """The first Python that the user may start, if possible the version that Binder has.
+
+    Raises
+    ------
+    RuntimeError
+        If there is none.
+    """
+    environment = (ROOT / "binder" / "environment.yml").read_text(encoding="utf-8")
+    (wanted,) = re.findall(r"python=([\d.]+)", environment)
+    folders = [*os.environ["PATH"].split(os.pathsep), *FOLDERS]
+    for version in (wanted, "3.13", "3.12", "3.11"):
+        for folder in folders:
+            try:
+                answer = subprocess.run(
+                    [f"{folder}/python{version}", "-c", CHECK],
+                    **rights(),
+                    cwd="/",
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                )
+            except OSError:
+                continue
+            if answer.stdout.strip() == version:
+                return Path(folder, f"python{version}")
+    raise RuntimeError(
+        "There is no Python 3.11 to 3.13 with the venv module that other users may start, too: "
+        "install one for the whole machine, on Debian with: sudo apt install python3-venv"
+    )
+
+
+def install(home: Path) -> dict[str, str]:
+    """Put the course into a home as Binder does; return the environment's variables.
+
+    Raises
+    ------
+    RuntimeError
+        If it cannot be installed; with the end of what was said.
+    """
+    course, venv, python = home / "course", home / "venv", find_python()
+    mutants.copy_checkout(course)
+    home.chmod(0o755)
+    if who := rights():
+        for path in (home, *home.rglob("*")):
+            os.chown(path, who["user"], who["group"], follow_symlinks=False)
+    kept = {k: v for k, v in os.environ.items() if re.match("COURSE_|LANG|PIP_|SSL_|NO_PROXY", k)}
+    variables = kept | {
+        "HOME": str(home),
+        "TMPDIR": str(home),
+        "PATH": os.pathsep.join([str(venv / "bin"), "/usr/local/bin", "/usr/bin", "/bin"]),
+    }
+    for command in ([python, "-m", "venv", venv], [course / "binder" / "postBuild"]):
+        done = subprocess.run(
+            command, **who, cwd=course, env=variables, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            end = "\n".join((done.stdout + done.stderr).splitlines()[-10:])
+            raise RuntimeError(f"{command[0]} failed:\n{end}")
+    return variables
+
+
+@contextmanager
+def serve(home: Path, variables: dict[str, str]) -> Iterator[tuple[str, str, psutil.Process]]:
+    """Start JupyterLab as Binder does, on one CPU; give its address, its token and its process."""
+    course = home / "course"
+    command = [str(course / "binder" / "start"), "jupyter-lab", "--no-browser"]
+    command += [f"--port={browser.free_port()}", f"--ServerApp.root_dir={course}"]
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})
+    try:
+        with browser.serve(home, command, variables, **rights()) as (url, token, process):
+            os.sched_setaffinity(0, allowed)
+            yield url, token, psutil.Process(process.pid)
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+@contextmanager
+def kernel(url: str, token: str) -> Iterator[websocket.WebSocket]:
+    """Start a kernel beside the notebooks, and talk to it as a browser does."""
+    head = {"Authorization": f"token {token}"}
+    asked = requests.post(
+        f"{url}api/kernels", json={"path": "notebooks/"}, headers=head, timeout=60
+    )
+    asked.raise_for_status()
+    address = f"{url}api/kernels/{asked.json()['id']}"
+    try:
+        channels = f"ws{address.removeprefix('http')}/channels"
+        socket = websocket.create_connection(channels, header=head, timeout=1)
+        yield socket
+        socket.close()
+    finally:
+        requests.delete(address, headers=head, timeout=60)
+
+
+def run_cell(socket: websocket.WebSocket, code: str, watchdog: Watchdog, end: float) -> None:
+    """Run a cell and wait until the kernel is idle again.
+
+    Raises
+    ------
+    RuntimeError
+        If it fails, needs too much memory or is not ready by `end`; says which.
+    """
+    head = {
+        "msg_id": uuid.uuid4().hex,
+        "msg_type": "execute_request",
+        "session": uuid.uuid4().hex,
+        "username": "",
+        "version": "5.3",
+        "date": datetime.now(UTC).isoformat(),
+    }
+    asked = {"code": code, "silent": False, "store_history": True, "allow_stdin": False}
+    message = {"header": head, "parent_header": {}, "metadata": {}, "content": asked}
+    socket.send(json.dumps(message | {"channel": "shell"}))
+    is_idle, error = False, ""
+    while not is_idle:
+        if watchdog.over:
+            raise RuntimeError(f"server and kernel took more than {MEMORY_GB} GB")
+        if time.monotonic() > end:
+            raise RuntimeError(f"the lesson takes longer than {LESSON_SECONDS} s")
+        try:
+            answer = json.loads(socket.recv())
+        except websocket.WebSocketTimeoutException:
+            continue
+        except websocket.WebSocketConnectionClosedException:
+            raise RuntimeError("the server closed the connection") from None
+        content = answer["content"]
+        if answer["parent_header"].get("msg_id") != head["msg_id"]:
+            continue
+        if answer["msg_type"] == "error":
+            error = f"{content['ename']}: {content['evalue']}"
+        is_idle = answer["msg_type"] == "status" and content["execution_state"] == "idle"
+    if error:
+        raise RuntimeError(error)
+
+
+def measure(server: tuple[str, str, psutil.Process], lesson: str) -> Measured:
+    """Run a lesson from its first to its last cell; what goes wrong is noted."""
+    url, token, process = server
+    stored = requests.get(
+        f"{url}api/contents/notebooks/{lesson}.ipynb",
+        headers={"Authorization": f"token {token}"},
+        timeout=60,
+    )
+    stored.raise_for_status()
+    cells = nbformat.from_dict(stored.json()["content"]).cells
+    measured, where, watchdog = Measured(), "the start of the kernel", Watchdog(process)
+    end = time.monotonic() + LESSON_SECONDS
+    try:
+        with kernel(url, token) as socket:
+            for index, where in enumerate(tqdm(bench.names_of(cells), desc=lesson, leave=False)):
+                if cells[index].cell_type != "code":
+                    continue
+                if missing := notebooks.missing_data(cells[: index + 1]):
+                    measured.left_out.update(missing)
+                    continue
+                start = time.monotonic()
+                run_cell(socket, cells[index].source, watchdog, end)
+                measured.cells[where] = time.monotonic() - start
+    except RuntimeError as error:
+        measured.failed = f"{where}: {error}"
+    watchdog.stop()
+    measured.peak_gb = watchdog.peak_gb
+    return measured
+
+
+def table(results: dict[str, Measured]) -> list[str]:
+    """One line a lesson, and below them what failed and what was left out."""
+    rows = [("lesson", "seconds", "slowest cell", "server and kernel", "limits")]
+    for lesson, measured in results.items():
+        name, seconds = max(measured.cells.items(), key=lambda cell: cell[1], default=("none", 0))
+        rows.append(
+            (
+                lesson,
+                f"{measured.seconds:.0f}",
+                f"{seconds:.0f} s: {name}",
+                f"{measured.peak_gb:.2f} GB",
+                "missed" if measured.failed else "kept",
+            )
+        )
+    notes = [f"{name}: {it.failed}" for name, it in results.items() if it.failed]
+    for name, it in results.items():
+        if it.left_out:
+            notes.append(f"{name}: no data set {', '.join(sorted(it.left_out))}")
+    return [*bench.columns(rows), *notes]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure what is asked for; the exit status is 1 if a lesson misses a limit."""
+    parser = argparse.ArgumentParser(description="Run the lessons within Binder's limits.")
+    parser.add_argument("lesson", nargs="?", choices=bench.lessons(), metavar="LESSON")
+    lesson = parser.parse_args(arguments).lesson
+    if not hasattr(os, "sched_setaffinity"):
+        print("Only Linux can keep a process on one CPU, as Binder does.", file=sys.stderr)
+        return 1
+    results, home = {}, Path(tempfile.mkdtemp(prefix="binder-"))
+    try:
+        print("Installing the course as Binder does (takes minutes) ...", flush=True)
+        with serve(home, install(home)) as server:
+            for name in [lesson] if lesson else bench.lessons():
+                results[name] = measure(server, name)
+    except RuntimeError as error:
+        print(error, file=sys.stderr)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+    print("\n".join(table(results)))
+    return int(not results or any(measured.failed for measured in results.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -10,13 +10,12 @@ import os
 import shutil
 import tarfile
 import tempfile
-import time
+import textwrap
 import tomllib
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from io import FileIO
 from pathlib import Path
 from typing import Literal
 
@@ -25,7 +24,7 @@ import numpy as np
 REPOSITORY = Path(__file__).resolve().parent.parent
 REGISTRY = REPOSITORY / "data" / "registry.toml"
 
-PATIENCE = 60  # seconds without a byte; a transfer that gets none for 30 ends by itself
+PATIENCE = 600  # seconds to wait for another process's download, then it is done here as well
 
 DIGITS = tuple("0123456789")
 MNIST_TRAIN, MNIST_TEST = 60_000, 10_000  # images of the published split, in this order
@@ -73,6 +72,10 @@ GERMAN_CREDIT_UNITS = {
 
 class DataError(RuntimeError):
     """A data set cannot be had; the message says which, why, and what to do."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Let a notebook show the message alone, in whole words, not a screen of calls."""
+        return textwrap.wrap(f"DataError: {self}", width=100, break_long_words=False)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -181,12 +184,7 @@ def fetch(name: str) -> Path:
 
     with _explained(download, folder):
         folder.mkdir(parents=True, exist_ok=True)
-
-        def make() -> None:
-            with _explained(download, folder):
-                _download(download, path)
-
-        _in_turn(path, download.bytes, make)
+        _download_in_turn(download, path)
     return path
 
 
@@ -438,32 +436,47 @@ def _lookup(name: str) -> Download:
     return known[name]
 
 
+def _download_in_turn(download: Download, path: Path) -> None:
+    """Download a file unless another process does so first; the system frees a dead one's lock."""
+    from filelock import FileLock
+
+    lock = FileLock(f"{path}.lock", timeout=PATIENCE, mode=0o666)
+    locked = False
+    with contextlib.suppress(OSError, NotImplementedError):  # it takes too long; there are no locks
+        lock.acquire()
+        locked = True
+    try:
+        if not path.exists():
+            if locked:  # what a process that was killed left behind
+                for part in path.parent.glob(f"{path.name}-part-*"):
+                    shutil.rmtree(part, ignore_errors=True)
+            _download(download, path)
+    finally:
+        lock.release()
+
+
 def _download(download: Download, path: Path) -> None:
     """Download a file and move it to its path, all of it or nothing."""
     import pooch
     from tqdm.auto import tqdm
 
     pooch.get_logger().setLevel("WARNING")  # the progress bar says enough
-    try:
-        with (
-            tqdm(
-                desc=download.file, total=download.bytes, unit="B", unit_scale=True, leave=False
-            ) as bar,
-            tempfile.TemporaryDirectory(dir=path.parent, prefix=f"{path.name}-part-") as scratch,
-        ):
-            os.chmod(scratch, 0o755)  # whoever waits for the file sees from its size that it grows
-            part = pooch.retrieve(
-                download.url,
-                known_hash=f"sha256:{download.sha256}",
-                fname=download.file,
-                path=scratch,
-                downloader=pooch.HTTPDownloader(progressbar=bar, timeout=(5, 30)),
-            )
-            os.chmod(part, 0o644)  # pooch makes it private; on a shared disk others read it too
+    with (
+        tqdm(
+            desc=download.file, total=download.bytes, unit="B", unit_scale=True, leave=False
+        ) as bar,
+        tempfile.TemporaryDirectory(dir=path.parent, prefix=f"{path.name}-part-") as scratch,
+    ):
+        part = pooch.retrieve(
+            download.url,
+            known_hash=f"sha256:{download.sha256}",
+            fname=download.file,
+            path=scratch,
+            downloader=pooch.HTTPDownloader(progressbar=bar, timeout=(5, 30)),
+        )
+        os.chmod(part, 0o644)  # pooch makes it private; on a shared disk others read it too
+        if not path.exists():  # on some disks nobody may replace another's file
             os.replace(part, path)
-    except OSError:
-        if not os.path.exists(path):  # else another process came first, which serves as well
-            raise
 
 
 @contextlib.contextmanager
@@ -489,105 +502,6 @@ def _explained(download: Download, folder: Path) -> Iterator[None]:
             f"{download.title} could not be stored: the folder {folder} cannot be written "
             f"({error.strerror or error}). Set COURSE_DATA to a folder that can."
         ) from None
-
-
-def _in_turn(path: Path, size: int, make: Callable[[], None]) -> None:
-    """Let `make` make a file in one process at a time, unless another has made it by then.
-
-    Whose turn it is shows in a lock on a file beside `path`. The system takes a lock back when its
-    process ends, even when that is killed; the next one then makes the file, after it removed what
-    was left behind. So it does when the file has not grown for `PATIENCE` seconds. Where `make`
-    fails, those who wait fail with the same words, not one after the other by themselves. Where
-    there are no locks `make` may run several times at once; still nobody sees half a file.
-    """
-    lock = path.with_name(f"{path.name}.lock")
-    while not os.path.exists(path):
-        with contextlib.ExitStack() as stack:
-            try:
-                file = stack.enter_context(_open_lock(lock))
-                waited = _wait_for_turn(file, path, size)
-            except (ImportError, OSError):  # no locks here, or another user's, out of reach
-                return None if os.path.exists(path) else make()
-            if os.path.exists(path):
-                return _remove(file)
-            if waited and (failure := file.read()):
-                raise DataError(failure.decode())
-            if not _is_in_place(file):  # its turn is over: begin anew
-                continue
-            for part in path.parent.glob(f"{path.name}-part-*"):
-                shutil.rmtree(part, ignore_errors=True)
-            try:
-                make()
-            except DataError as error:
-                if not _is_in_place(file):  # others lost patience with this process
-                    continue
-                with contextlib.suppress(OSError):
-                    file.write(str(error).encode())
-                raise
-            finally:
-                _remove(file)
-    return None
-
-
-def _open_lock(path: Path) -> FileIO:
-    """Open the file that carries the lock; another user's can be waited for, but not written."""
-    try:
-        return open(path, "a+b", buffering=0)
-    except PermissionError:
-        return open(path, "rb", buffering=0)
-
-
-def _wait_for_turn(file: FileIO, path: Path, size: int) -> bool:
-    """Lock a file and say whether one had to wait; meanwhile, show how `path` grows elsewhere.
-
-    The wait is also over when the file is removed: by the process that had the lock, or here, when
-    that process stands still.
-    """
-    import fcntl  # not on Windows
-
-    from tqdm.auto import tqdm
-
-    def is_locked() -> bool:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    if is_locked():
-        return False
-    with tqdm(
-        desc=f"{path.name} (another process)", total=size, unit="B", unit_scale=True, leave=False
-    ) as bar:
-        since = time.monotonic()
-        while _is_in_place(file) and not is_locked():
-            arrived = 0
-            for part in path.parent.glob(f"{path.name}-part-*/*"):
-                with contextlib.suppress(OSError):  # moved or removed at this moment
-                    arrived += part.stat().st_size
-            if arrived != bar.n:
-                since = time.monotonic()
-                bar.update(arrived - bar.n)
-            elif time.monotonic() - since > PATIENCE:
-                with contextlib.suppress(FileNotFoundError):  # others lost patience as well
-                    os.unlink(file.name)
-            time.sleep(0.1)
-    return True
-
-
-def _is_in_place(file: FileIO) -> bool:
-    """Say whether an open file is still the one at its path."""
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), os.stat(file.name))
-    except FileNotFoundError:
-        return False
-
-
-def _remove(file: FileIO) -> None:
-    """Remove an open file, unless another is at its path or the folder protects it."""
-    with contextlib.suppress(OSError):
-        if _is_in_place(file):
-            os.unlink(file.name)
 
 
 @functools.cache

@@ -112,3 +112,8 @@ def register(tmp_path, monkeypatch):
 def closed_port() -> str:
     with Site() as other:
         return other.url
+
+
+def files(folder: Path) -> list[Path]:
+    """What is in a folder, but for the lock, which stays."""
+    return [path for path in folder.iterdir() if path.suffix != ".lock"]

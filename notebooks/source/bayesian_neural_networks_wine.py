@@ -280,7 +280,7 @@ for ax, Dense, title in zip(axes, (DensePoint, DenseVariational), ("point estima
     sigma = np.exp(functions[..., 1]) * Y[seen].std()
     plotting.predictive_band(ax, shades, mu, sigma)
     ax.plot(shades, mu[:12].T, color="C1", linewidth=0.7, alpha=0.8)
-    ax.plot(colour, Y, ".", color="0.75", markersize=5, zorder=0, label="not seen")
+    ax.plot(colour, Y, ".", color="0.5", markersize=6, zorder=1.5, label="not seen")
     ax.plot(colour[seen], Y[seen], "o", color="black", markersize=5, label="seen in training")
     ax.set(title=title, xlabel="colour intensity", ylim=(9.5, 17))
 axes[0].set_ylabel("alcohol (% vol)")
@@ -292,9 +292,10 @@ plotting.show(
 )
 
 # %% [markdown]
-# Prior scale 4 was set by hand here; sections 4 and 7 tune it. On the left the band has one width by
-# construction: one curve, one $\sigma$. On the right every thin line is one draw of weights. They agree where there are wines and fan out
-# where there are none. The ordinary network is as sure of a wine of colour 20 as of any other.
+# Prior scale 4 was set by hand here; sections 4 and 7 tune it. The thick line is the mean of the
+# prediction, the band its 95 % interval. On the left it has one width by construction: one curve, one
+# $\sigma$. On the right every thin line is one draw of weights. They agree where there are wines and fan
+# out where there are none. The ordinary network is as sure of a wine of colour 20 as of any other.
 #
 # The picture shows that the doubt is there. It does not show that it is *right*. That is the rest
 # of the lesson.
@@ -351,7 +352,7 @@ print(f"share of the exact marginal sd: {share.min():.2f} to {share.max():.2f} b
 claim("Mean field is too narrow: its sd as a share of the exact one", share.mean(), below=0.8)
 
 # %%
-fig, ax = plt.subplots(figsize=(10, 3.6))
+fig, ax = plt.subplots(figsize=(12, 4.6))
 places = np.arange(13)
 ax.errorbar(places - 0.12, mean, marginal, fmt="o", color="black", capsize=4, label="exact")
 ax.errorbar(places + 0.12, q_mu, q_sigma, fmt="o", color="C1", capsize=4, label="learnt q")
@@ -531,7 +532,8 @@ for size in sizes:
     error.append(np.sqrt(np.mean((means / reference - 1) ** 2)))
 slope = np.polyfit(np.log(sizes), np.log(error), 1)[0]
 claim("The error falls as K to the power -1/2: fitted power", slope, above=-0.6, below=-0.4)
-pd.DataFrame({"draws K": sizes, "relative error of the density": np.round(error, 3)})
+table = {"relative error of the density": np.round(error, 3)}
+pd.DataFrame(table, pd.Index(sizes, name="draws K"))
 
 # %% [markdown]
 # *Learned: four times the draws halve the error. Choose $K$ so that the error is small beside the
@@ -899,6 +901,8 @@ plotting.show(
 )
 
 # %% [markdown]
+# Each dot is a bin of wines. The grey bar is where 95 of 100 perfectly calibrated models would have it.
+#
 # The wide prior is dangerous for the point estimate and does the Bayesian network little harm:
 # averaging over weights takes back the confidence that any single fit would claim. Temperature scaling, one
 # number fitted on held-out wines, repairs the calibration of MAP as well. Section 7 showed what it

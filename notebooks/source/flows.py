@@ -9,8 +9,8 @@
 # becomes thin by just as much. You will keep these books by hand, then with automatic
 # differentiation, then in layers that make them cheap, and hold the result against a true density.
 #
-# ![Five pictures from left to right: a normal cloud of coloured points on a square lattice is bent
-# layer by layer into two half moons.](figures/flows.png)
+# ![Six pictures, row by row: a normal cloud of coloured points on a square lattice is bent layer by
+# layer into two half moons.](figures/flows.png)
 #
 # | | |
 # | --- | --- |
@@ -25,6 +25,7 @@ import course_utils
 SEED = course_utils.setup(seed=1)
 
 # %%
+import textwrap
 import timeit
 from functools import partial
 from itertools import pairwise
@@ -133,7 +134,7 @@ claim("1-d: without the factor the density integrates to", (p_z * cell).sum(), a
 # ### Exercise 1: a density that does not integrate to one
 #
 # Suppose that $z = f(x) = \log\frac{x}{1-x}$ is standard normal, for $x$ between 0 and 1. Somebody
-# wrote the density of $x$ as `norm.pdf(np.log(x / (1 - x)))`, that is $p_z(f(x))$. It looks like a
+# wrote the density of $x$ as `norm.pdf(np.log(x / (1 - x)))`, that is $p_z(f(x)).$ It looks like a
 # density, but it does not integrate to one. Write it with what is missing (`x` is an array).
 
 
@@ -210,14 +211,14 @@ def areas(p):
     return abs(d_1[..., 0] * d_2[..., 1] - d_1[..., 1] * d_2[..., 0]) / 2
 
 
-maps = {"$f_1$": f_1, "$f_2$": f_2, "$f_2$ after $f_1$": lambda x: f_2(f_1(x))}
-fig, axes = plt.subplots(1, 4, figsize=(15, 5.2), sharex=True, sharey=True)
+maps = {"f₁": f_1, "f₂": f_2, "f₂ after f₁": lambda x: f_2(f_1(x))}
+fig, axes = plt.subplots(1, 4, figsize=(15, 4.8), sharex=True, sharey=True)
 for ax, (name, f) in zip(axes, {"little squares": tf.identity, **maps}.items()):
     bent = carried(f, corners[::2, ::2])
     ratio = areas(bent) / (2 * side) ** 2
     mesh = ax.pcolormesh(*np.moveaxis(bent, -1, 0), ratio, cmap="PuOr", norm=LogNorm(0.5, 2),
                          edgecolor="0.4", lw=0.5, antialiased=True)  # fmt: skip
-    ax.set(title=name, xlabel="first coordinate")
+    ax.set(title=name, xlabel="first coordinate", aspect="equal")
 axes[0].set_ylabel("second coordinate")
 bar = fig.colorbar(mesh, ax=axes, label="area now / area before", ticks=[0.5, 1, 2], format="%g")
 bar.minorticks_off()
@@ -246,11 +247,11 @@ for name, f in maps.items():
 # Of the last one, both maps in a row:
 claim("2-d: largest distance of log-area and log-determinant", abs(measured - log_det).max(),
       below=0.01, digits=4)  # fmt: skip
-for where, start, bounds in (("where it acts", f_1(places), {"below": 1e-6}),
+for where, start, bounds in (("where it acts", f_1(places), {"below": 1e-6, "digits": 6}),
                              ("at the start instead", places, {"above": 0.1})):  # fmt: skip
     added = sum(np.linalg.slogdet(J)[1] for J in (jacobian(f_1, places), jacobian(f_2, start)))
     name = f"2-d: log-determinants added, that of f_2 {where}: largest error"
-    claim(name, abs(added - log_det).max(), **bounds, digits=6)
+    claim(name, abs(added - log_det).max(), **bounds)
 
 # %% [markdown]
 # Now the density. Let $z = f_2(f_1(x))$ be standard normal in both coordinates. **Predict.** If
@@ -311,9 +312,9 @@ rows = {}
 for name, bijector in bijectors.items():
     flow, inverse = as_flow(bijector)
     checked[name] = flows.check(flow, inverse, points)
-    start = inverse(np.zeros((1, 2))).numpy()[0].round(3)
-    rows[name] = {"z = 0 becomes x =": str(start), "log_det of f": np.mean(flow(points)[1])}
-pd.DataFrame(rows).T
+    x_1, x_2 = inverse(np.zeros((1, 2))).numpy()[0]
+    rows[name] = {"x_1 at z = 0": x_1, "x_2 at z = 0": x_2, "log_det": np.mean(flow(points)[1])}
+pd.DataFrame(rows).T.round(3)
 
 # %% [markdown]
 # `Chain` reads like $f \circ g$: the last in the list acts on $z$ first. What does the check say to a
@@ -323,7 +324,7 @@ pd.DataFrame(rows).T
 try:
     flows.check(as_flow(scale)[0], tfb.Scale(np.array([1.0, 2.0])).forward, points)
 except ValueError as fault:
-    print(fault)
+    print(textwrap.fill(str(fault), 90))
 
 # %% [markdown]
 # With a standard normal $z$, `Chain([shift, scale])` makes a normal $x$ of known mean and spread.
@@ -862,17 +863,19 @@ transports = {
 
 # %% tags=["cover"]
 points, lines = transports["8 couplings"]
-fig, axes = plt.subplots(1, 5, figsize=(16, 3.6), sharex=True, sharey=True)
+fig, axes = plt.subplots(2, 3, figsize=(14.4, 6.2), sharex=True, sharey=True)
 hue, around = np.arctan2(*cloud.T), sns.husl_palette(16, s=0.9, l=0.5, as_cmap=True)
-for ax, stage in zip(axes, (0, 2, 4, 6, 8)):
+for ax, stage in zip(axes.flat, (0, 1, 2, 4, 6, 8)):
     plotting.bent_grid(ax, lines[stage])
     ax.scatter(*points[stage].T, c=hue, s=9, zorder=3, cmap=around)
-    ax.set(title=f"after {stage} of 8", xlabel="$x_1$", xlim=(-3, 4), ylim=(-1.6, 2))
-axes[0].set(title="latent: normal", ylabel="$x_2$")
-axes[-1].set_title("data: two moons")
+    ax.set(title=f"after {stage} of 8 layers", xlim=(-2.9, 3.9), ylim=(-1.6, 2))
+axes[0, 0].set_title("latent: normal")
+axes[1, 2].set_title("data: two moons")
+fig.supxlabel("$x_1$")
+fig.supylabel("$x_2$")
 plotting.show(
-    "Five pictures from left to right: a normal cloud of coloured points on a square lattice is "
-    "bent layer by layer into two half moons; the lattice is pulled wide between them."
+    "Six pictures, row by row: a normal cloud of coloured points on a square lattice is bent layer "
+    "by layer into two half moons; the lattice is pulled wide between them."
 )
 
 # %% tags=["nbval-ignore-output"]
@@ -928,18 +931,18 @@ pd.DataFrame(table).round(3)
 
 # %%
 log_densities = {"the truth": true_log_p(look)}
-for name in ("2 couplings", "8 couplings", "8, two normals", "4 splines"):
+for name in ("2 couplings", "4 couplings", "8 couplings", "8, two normals", "4 splines"):
     log_densities[name] = log_p(trained[name], look)
-fig, axes = plt.subplots(1, 5, figsize=(16, 3), sharey=True)
-for ax, (name, values) in zip(axes, log_densities.items()):
+fig, axes = plt.subplots(2, 3, figsize=(14.4, 6), sharex=True, sharey=True)
+for ax, (name, values) in zip(axes.flat, log_densities.items()):
     image = ax.imshow(values.reshape(250, 250), extent=LOOK, origin="lower", cmap="magma",
                       vmin=-12, vmax=1)  # fmt: skip
-    ax.set(title=name, xlabel="$x_1$")
-    ax.grid(False)
-axes[0].set_ylabel("$x_2$")
+    ax.set_title(name)
+fig.supxlabel("$x_1$")
+fig.supylabel("$x_2$")
 fig.colorbar(image, ax=axes, label="log p", extend="min")
 plotting.show(
-    "Logarithms of the true density and of four flows. A broad bridge joins the moons for 2 "
+    "Logarithms of the true density and of five flows. A broad bridge joins the moons for 2 and 4 "
     "couplings, a thin one for 8; with two normals as base the gap is dark. Splines leave a veil."
 )
 

@@ -39,6 +39,7 @@ from sklearn.datasets import make_circles, make_moons
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
+from tqdm.auto import tqdm
 
 from course_utils import claims, data, metrics, networks, plotting, training, widgets
 from course_utils.exercises import neural_networks as exercises
@@ -294,9 +295,9 @@ plotting.show(
 )
 
 # %% [markdown]
-# The sigmoid's slope is a quarter at most; those of tanh and the ReLUs reach 1. Sigmoid and tanh *saturate*: far from zero they are flat, and a *hidden* unit there hardly learns, whatever its error. (At the output the loss cancels
-# the slope, as in section 1.) They
-# are one and the same curve, shifted and stretched: $\tanh z = 2\sigma(2z) - 1$. ReLU keeps its slope, but only for
+# The sigmoid's slope is a quarter at most; those of tanh and the ReLUs reach 1. Sigmoid and tanh *saturate*: far from zero they
+# are flat, and a *hidden* unit there hardly learns, whatever its error. (At the output the loss cancels the slope, as in section
+# 1.) They are one and the same curve, shifted and stretched: $\tanh z = 2\sigma(2z) - 1$. ReLU keeps its slope, but only for
 # $z > 0$; below, its slope is exactly 0, and a unit that is negative for all examples is *dead*. Leaky ReLU keeps a tenth
 # there. (A tenth is the slide's choice. Keras has two others: one in its layer, another in its function.)
 
@@ -365,8 +366,8 @@ print(f"{parameters([3] + 10 * [20] + [1]):,} parameters do the work of {W_all.s
 # ### Exercise 4: a softmax that overflows
 #
 # `np.exp(Z) / np.exp(Z).sum(axis=0)` is the formula, and it fails: a network whose inputs
-# were not scaled can have scores of 1,000, and $e^{1000}$ is too large for a computer. Repair it. (Which number may you subtract from all scores of an
-# example without changing its probabilities?) `Z` has shape (C, m), one column per example.
+# were not scaled can have scores of 1,000, and $e^{1000}$ is too large for a computer. Repair it. (Which number may you subtract
+# from all scores of an example without changing its probabilities?) `Z` has shape (C, m), one column per example.
 
 
 # %%
@@ -463,7 +464,8 @@ def quality(model, rows):
 
 seconds, models, chosen = {}, {}, {}
 for name, wrap in METHODS.items():
-    scores = [quality(fitted(wrap, C, fit_on), validate) for C in GRID]
+    tries = tqdm(GRID, desc=name, leave=False)
+    scores = [quality(fitted(wrap, C, fit_on), validate) for C in tries]
     chosen[name] = GRID[np.argmax(scores)]
     began = time.process_time()
     models[name] = fitted(wrap, chosen[name], learn)
@@ -488,13 +490,13 @@ pd.DataFrame(rows).loc[list(METHODS)].round(2)
 timing = claims.Claims()
 timing("Time to train 45 models of pairs over that of one softmax",
        seconds["one-vs-one"] / seconds["softmax"], below=4.5)  # fmt: skip
-pd.Series(seconds, name="seconds to train, at the chosen penalty").round(2)
+pd.Series(seconds).round(2).to_frame("seconds to train, at the chosen penalty")
 
 # %% [markdown]
 # (*Calibration error*: of the pictures answered with 90 % certainty, 90 % should be right; this is the mean distance from
-# that. Votes are no probabilities, hence NaN.) A surprise: 45 models are the most accurate, and cost nothing like 45 times as much. Each of them is a small question on a fifth of the
-# pictures, and together they have more parameters than one layer of ten units, so they can draw more borders. Softmax
-# is not the most accurate layer. What it has: its ten answers are one distribution, so its probabilities are better than those
+# that. Votes are no probabilities, hence NaN.) A surprise: 45 models are the most accurate, and cost nothing like 45 times as
+# much. Each of them is a small question on a fifth of the pictures, and together they have more parameters than one layer of
+# ten units, so they can draw more borders. Softmax is not the most accurate layer. What it has: its ten answers are one distribution, so its probabilities are better than those
 # of one-vs-rest. And one cost can train it together with hidden layers below. That is the way out.
 #
 # *Learned: softmax makes scores into probabilities that sum to 1, and gives a network with many outputs one cost.*
@@ -698,9 +700,8 @@ claim("8 + 8 linear units and one unit: difference of their costs in training",
       abs(in_training["8 + 8 linear units"] - in_training["one unit"]), below=0.001, digits=4)  # fmt: skip
 over = {title: loss - losses["best possible"] for title, loss in losses.items()}
 claim("One unit, fresh points: log loss above the best possible", over["one unit"], above=0.1)
-claim(
-    "8 tanh units, fresh points: the same", over["8 tanh units"], above=0.0, below=0.045, digits=3
-)
+claim("8 tanh units, fresh points: log loss above the best possible",
+      over["8 tanh units"], above=0.0, below=0.045, digits=3)  # fmt: skip
 p = best_probability(fresh).clip(1e-12, 1 - 1e-12)
 expected = -(p * np.log(p) + (1 - p) * np.log(1 - p)).mean()
 claim("Best possible: its log loss minus the one that it expects",
@@ -895,7 +896,7 @@ claim("What the hidden layer brings over softmax alone",
 table.agg(["mean", "std"]).round(3)
 
 # %% [markdown]
-# Nothing here is magic: forty lines of NumPy do what Keras does. What Keras adds is worth having all the same: it differentiates
+# Nothing here is magic: a page of NumPy does what Keras does. What Keras adds is worth having all the same: it differentiates
 # whatever you build, on whatever machine. From here on we use it.
 #
 # *Learned: the slide's model is forward and back propagation, dice and a step rule, and you have written all four.*

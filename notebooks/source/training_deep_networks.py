@@ -228,7 +228,9 @@ claim("Adam on the L1 cost: exact zeros in its last 1,000 steps",
 # Now a network: 196-64-10 on digits of 14 × 14 pixels, with only 300 pictures to learn from. Four remedies: $L_2$, $L_1$ with its
 # proximal step, *dropout*, which switches off hidden units at random (section 3), and *early stopping*: keep the weights of
 # the step that was best on validation pictures. Each strength is chosen on 1,000 validation pictures; 1,500 others test.
-# (You would not have so many: we ask what a remedy *can* do.) We score by the *log-likelihood*, which is minus the log loss, and by the accuracy. All settings train side by side on the same pictures and batches, from the same start. We repeat it with new pictures.
+# (You would not have so many: we ask what a remedy *can* do.) We score by the *log-likelihood*, which is minus the log loss, and
+# by the accuracy. All settings train side by side on the same pictures and batches, from the same start. We repeat it with new
+# pictures.
 #
 # **Predict.** Which remedy helps most? Does it help the accuracy, the probabilities, or both?
 
@@ -288,11 +290,8 @@ def train(w, gradient, alpha, steps, by=0.0):
 
 # %%
 w = [part.astype(float) for part in first_weights((196, 64, 10))]
-X, Y, alive = (
-    pictures[:, :50].astype(float),
-    np.eye(10)[:, digits.y[:50]],
-    2 * (rng.random((64, 50)) < 0.5),
-)
+X, Y = pictures[:, :50].astype(float), np.eye(10)[:, digits.y[:50]]
+alive = 2 * (rng.random((64, 50)) < 0.5)
 way = [rng.normal(size=part.shape) for part in w]  # a random direction through all weights
 there, back = ([part + sign * 1e-6 * d for part, d in zip(w, way)] for sign in (1, -1))
 J = [-(Y * np.log(hidden_and_answer(part, X, alive)[1])).sum() / 50 for part in (there, back)]
@@ -385,8 +384,8 @@ for first, w, best, curves, lit in draws:
     dice = rng.random((10, 1, 64, len(test)), dtype="float32") >= 0.5
     left_on = np.mean([scores(one, test, 2 * on)[:, 0] for on in dice], axis=0)
     faults.append([end[:, half] - left_on, end[:, half] - end[:, -1]])
-    relative = [np.sqrt((layer[j] ** 2).mean() / (layer[0] ** 2).mean())
-                for layer in (w[0][:, :, lit], w[2]) for j in (tuned["L2"], half)]  # fmt: skip
+    relative = [np.sqrt((layer[half] ** 2).mean() / (layer[0] ** 2).mean())
+                for layer in (w[0][:, :, lit], w[2])]  # fmt: skip
     sizes.append([*relative, (w[0][tuned["L1"]][:, lit] == 0).mean()])
     error = (24 / (64 * lit.sum())) ** 0.5  # of the excess kurtosis of so many normal numbers
     W1 = w[0][tuned["L2"]][:, lit]  # the weights of pixels that are always black only shrink
@@ -397,12 +396,13 @@ for name, gain in gains.items():
     claim(f"{name}: gain in log-likelihood", **claims.mean_and_error(likelihood), above=0.02)
     claim(f"{name}: gain in accuracy",
           **claims.mean_and_error(accuracy), above=-0.03, below=0.03, digits=3)  # fmt: skip
-W1_L2, W1_drop, W2_L2, W2_drop, zero_share = np.mean(sizes, axis=0)
+W1_drop, W2_drop, zero_share = np.mean(sizes, axis=0)
 claim("L1: share of exact zeros in W1", zero_share, above=0.5, digits=1)
 
 # %% [markdown]
-# All four help, $L_1$ a little less than the others, and in the *same* way: they mend the probabilities. Without a remedy, the network is sure of its mistakes. The
-# accuracy hardly moves. Early stopping needs no strength to be tuned, and saves time. But it, too, needs validation pictures.
+# All four help, $L_1$ a little less than the others, and in the *same* way: they mend the probabilities. Without a remedy, the
+# network is sure of its mistakes. The accuracy hardly moves. Early stopping needs no strength to be tuned, and saves time. But it,
+# too, needs validation pictures.
 #
 # "$L_2$ regularization **forces** the weights to be normally distributed with mean zero", says a slide. Normal is the *prior*, one belief
 # about each weight. Look at the trained weights, and at their *excess kurtosis*: how heavy the tails are, 0 for a normal distribution.
@@ -695,7 +695,7 @@ axes[0, 0].set_ylabel("size of $dA$")
 axes[1, 0].set_ylabel("size of $dW$")
 axes[1, 1].legend(title="layers in all", ncols=2)
 plotting.show(
-    "Gradients by layer, σ = √(1/n): with sigmoids they fall by thirty powers of ten towards the first layer."
+    "Gradients by layer, σ = √(1/n): with sigmoids they fall by many powers of ten towards the first layer."
 )
 
 # %%
@@ -742,11 +742,11 @@ claim("ReLU: sum of W dW in any layer over that in the first, minus 1",
       uneven, below=1e-6, digits=6)  # fmt: skip
 
 # %% [markdown]
-# On average over the layers, the gain predicts the growth within two percent. With the slides' starts sigmoids *vanish*. (Only weights so large that
-# nearly every unit saturates would stop that.) tanh hardly does, its lines lie on each other at the top; but from too large a start it
+# On average over the layers, the gain predicts the growth closely. With the slides' starts sigmoids *vanish*. (Only weights so
+# large that nearly every unit saturates would stop that.) tanh hardly does, its lines lie on each other at the top; but from too large a start it
 # *explodes*. Look at the lower row, too: the gradient of the *weights* is what training uses. For ReLU it is on average equally
 # large in all layers, at any start. (In each layer, the sum of $W * dW$ is even exactly the same.) So no layer is behind the others. For sigmoids
-# the last layer is thirty powers of ten ahead of the first, and no single learning rate can serve both.
+# the last layer is many powers of ten ahead of the first, and no single learning rate can serve both.
 #
 # **Try it.** Here *gain* is $\sigma \sqrt n$, the start relative to $\sqrt{1/n}$: 1 and $\sqrt 2$ are the slides'. Move it until the signal
 # and its gradient both survive. For which activation is there no such gain on the slider?
@@ -813,8 +813,8 @@ claim("One example alone in training mode: largest distance from β",
 # **Three promises.** The slides promise *faster training*, *a higher learning rate*, and *less sensitivity to the initial
 # weights*. We train networks of ten hidden ReLU layers for 120 steps of plain gradient descent: at seven learning rates, from
 # seven starts ($\sqrt{2/n}$ times a factor), with and without batch normalisation. `stacks.train` trains all of a kind side by
-# side, each from two random starts, the matched one from eight; losses are means of these and count as $\log 10$, guessing, at most. We say that a network
-# *trains* if its loss falls below 1.5.
+# side, each from two random starts, the matched one from eight; losses are means of these and count as $\log 10$, guessing, at
+# most. We say that a network *trains* if its loss falls below 1.5.
 #
 # **Predict.** Which promises are kept? At the *same* small learning rate, who is ahead?
 
@@ -864,7 +864,7 @@ plotting.show(
 
 # %% tags=["atol=0.1"]
 plain, normed = held_out["plain"], held_out["batch norm"]
-claim("Faster: best validation loss, plain minus batch norm", plain.min() - normed.min(), above=0.1)
+claim("Faster: best validation loss, plain minus batch norm", plain.min() - normed.min(), above=0.2)
 history = matched["batch norm"][0][:, 0, trained["batch norm"].argmin()]
 quick = np.convolve(history, np.ones(20) / 20, "valid") < trained["plain"].min()
 quick = np.append(quick, True)  # or never
@@ -1032,7 +1032,8 @@ claim("50 labels, both with dropout: gain of the denoising encoder", **control, 
 # It gains a few points at most, and only with the right task. The *plain* encoder is no better a start than random weights, and a
 # worse one where labels are fewest, probably because 128 units for 196 pixels let it copy without understanding. The *denoising* one
 # must learn which pixels go together. Its gain is not that of a remedy against little data: it remains when both sides have
-# dropout. "Freeze the weights of the first layers", say the slides on transfer learning. That is good advice with few labels only; with hundreds it holds the network back.
+# dropout. "Freeze the weights of the first layers", say the slides on transfer learning. That is good advice with few labels
+# only; with hundreds it holds the network back.
 #
 # *Learned: pretraining helps when labels are few, if the task makes the encoder learn what the labels will ask.*
 #
@@ -1114,7 +1115,7 @@ claim("Depth 2: best validation loss, plain minus batch norm",
       shallow["plain"] - shallow["batch norm"], below=0.25)  # fmt: skip
 deep_gain = plain.min() - normed.min()
 claim("The same at depth 10, minus that at depth 2",
-      deep_gain - shallow["plain"] + shallow["batch norm"], above=0.05)  # fmt: skip
+      deep_gain - shallow["plain"] + shallow["batch norm"], above=0.1)  # fmt: skip
 sigmoids = {
     name: experiment(normalise, activation="sigmoid")[1].min()
     for name, normalise in WITH_NORM.items()

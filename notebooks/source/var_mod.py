@@ -93,7 +93,7 @@ print(f"if every pixel is a coin of its own, with the share of ink it has: {alon
 #
 # **Encoder.** That is what the second network is for. It looks at $X$ and answers with a mean $z_\mu$
 # and a standard deviation $z_\sigma$ for each of the $d$ numbers: $q(z|X) = \mathcal N(z_\mu,
-# z_\sigma^2)$. It is a guess at the exact posterior $p(z|X) = p(X|z)p(z)/p(X)$.
+# z_\sigma^2).$ It is a guess at the exact posterior $p(z|X) = p(X|z)p(z)/p(X)$.
 #
 # **Loss.** The distance of two distributions is the Kullback-Leibler divergence, $KL(q\,\|\,p) =
 # \mathbb E_q\log (q/p) \ge 0$, zero only if they agree. Start from $\log p(X)$, which does not
@@ -184,7 +184,7 @@ exercises.q1.check((z_mu_best, z_sigma_best, derivative_at_2))
 #   better ones lie.
 # * **The reparametrisation trick** moves the noise out of the way: $z = z_\mu + z_\sigma\,\epsilon$
 #   with $\epsilon \sim \mathcal N(0, 1)$. The encoder's outputs are now ordinary inputs of an
-#   ordinary function, and for a differentiable $f$ $\nabla\,\mathbb E_q f = \mathbb E_\epsilon\left[\nabla f(z_\mu +
+#   ordinary function, and for a differentiable $f$ it is $\nabla\,\mathbb E_q f = \mathbb E_\epsilon\left[\nabla f(z_\mu +
 #   z_\sigma\epsilon)\right]$.
 #
 # To compare them we need a case with an exact gradient. Take small pictures (8 × 8 grey levels) and
@@ -379,7 +379,7 @@ def decode_pictures(z, model=vae):
 codes = ops.convert_to_numpy(vae.encode(x_test)[0])
 axis = norm.ppf(np.linspace(0.02, 0.98, 15))  # closer together where codes are many
 grid = np.stack(np.meshgrid(axis, axis[::-1]), axis=-1).reshape(-1, 2)
-fig, axes = plt.subplots(1, 2, figsize=(12, 5.6))
+fig, axes = plt.subplots(1, 2, figsize=(14.4, 7))
 plotting.latent_map(axes[0], codes, y_test)
 axes[0].set(title="where held-out pictures go", aspect="equal")
 plotting.image_grid(axes[1], decode_pictures(grid), columns=15)

@@ -15,6 +15,8 @@ from numpy.typing import ArrayLike
 
 from course_utils import metrics
 
+_NAMES_APART = 0.07  # of the range of the codes: two names nearer than this overlap
+
 # From white, or the figure would seem to end where the box does.
 _DENSITY = sns.blend_palette(["white", "#7fb8dd", "#0173b2", "#00294d"], as_cmap=True)
 
@@ -210,7 +212,7 @@ def image_grid(ax: Axes, images: ArrayLike, columns: int) -> None:
 
 
 def latent_map(ax: Axes, codes: ArrayLike, labels: ArrayLike) -> None:
-    """Draw two-dimensional codes of digits, one colour a digit, each named at its median.
+    """Draw two-dimensional codes of digits, one colour a digit, each named near its median.
 
     Parameters
     ----------
@@ -248,10 +250,14 @@ def latent_map(ax: Axes, codes: ArrayLike, labels: ArrayLike) -> None:
         patheffects.Stroke(linewidth=2.5, foreground="black"),
         patheffects.Normal(),
     ]
-    for digit in np.unique(labels).astype(int):
+    digits = np.unique(labels).astype(int)
+    medians = np.array([np.median(codes[labels == digit], axis=0) for digit in digits])
+    size = np.maximum(np.ptp(codes, axis=0), np.finfo(float).tiny)
+    for digit, median, place in zip(digits, medians, _apart(medians / size) * size, strict=True):
         ax.annotate(
             str(digit),
-            np.median(codes[labels == digit], axis=0),
+            median,
+            place,
             ha="center",
             va="center",
             color=f"C{digit}",
@@ -260,6 +266,17 @@ def latent_map(ax: Axes, codes: ArrayLike, labels: ArrayLike) -> None:
             path_effects=outline,
         )
     ax.set(xlabel="$z_1$", ylabel="$z_2$")
+
+
+def _apart(places: np.ndarray) -> np.ndarray:
+    """Push points (N, 2) away from each other, as little as needed, until names fit there."""
+    places = places + 1e-6 * np.arange(places.size).reshape(places.shape)  # no two on one spot
+    for _ in range(200):
+        gap = places[:, None] - places
+        distance = np.linalg.norm(gap, axis=-1) + np.eye(len(places))
+        push = np.clip(_NAMES_APART - distance, 0, None) / 2 / distance
+        places = places + (push[..., None] * gap).sum(axis=1)
+    return places
 
 
 def checked_box(box: ArrayLike) -> tuple[float, float, float, float]:

@@ -59,7 +59,7 @@ def test_a_lesson_runs_on_one_cpu_and_in_one_kernel(server):
     measured = measure(server, new_code_cell(IS_ON_ONE_CPU), new_code_cell("os.getpid()"))
     assert measured.failed == ""
     assert list(measured.cells) == ["cell 1, A heading", "cell 2, A heading"]
-    assert 0 < measured.seconds < 60
+    assert measured.seconds > 0
     assert 0.05 < measured.peak_gb < 0.5, "server and kernel"
 
 

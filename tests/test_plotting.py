@@ -215,6 +215,17 @@ def test_each_digit_that_occurs_is_named_at_the_median_of_its_codes(ax, digits):
         assert text.get_path_effects()[0]._gc["foreground"] == "white"
 
 
+def test_names_of_digits_never_hide_each_other(ax):
+    """Nine medians on one spot, and one that has room and stays where it is."""
+    codes = np.append(np.zeros((9, 2)), [[2, 3]], axis=0)
+    plotting.latent_map(ax, codes, np.arange(10))
+    places = np.array([text.get_position() for text in ax.texts]) / [2, 3]
+    gaps = np.linalg.norm(places[:, None] - places, axis=-1)[np.triu_indices(10, 1)]
+    assert gaps.min() > 0.065
+    np.testing.assert_allclose(places[9], [1, 1], atol=1e-4)
+    assert np.abs(places[:9]).max() < 0.15, "near their medians"
+
+
 CODES, LABELS = np.random.default_rng(0).normal(size=(6, 3)), np.arange(6)
 
 

@@ -652,14 +652,13 @@ addEventListener("load", () => {
   for (const [method, alpha, beta] of @settings@) {
     buttons.find(button => button.textContent == method).click();
     input("input.beta", beta);
-    const before = performance.now();
     input("input.alpha", alpha);
     const pen = find("canvas").getContext("2d");
     const [, , , reached] = pen.getImageData(130, 78, 1, 1).data;  // the start
     seen.push([
       buttons.filter(button => button.getAttribute("aria-pressed") == "true").length,
       find("input.beta").disabled, find("span.alpha").textContent, find("span.beta").textContent,
-      find(".result").textContent, arcs.slice(0, 101), reached, performance.now() - before,
+      find(".result").textContent, arcs.slice(0, 101), reached,
     ]);
   }
   find("#seen").textContent =
@@ -694,7 +693,7 @@ def test_the_methods_take_the_steps_of_the_rules_in_a_browser(made, tmp_path, co
     assert keys == ["Enter"]
     assert len(seen) == len(settings)
     for (method, power, beta), one in zip(settings, seen, strict=True):
-        pressed, disabled, alpha_text, beta_text, result, arcs, reached, milliseconds = one
+        pressed, disabled, alpha_text, beta_text, result, arcs, reached = one
         assert pressed == 1 and disabled == (method == "gradient descent")
         alpha = value(alpha_text.removeprefix("α = "))
         assert alpha == float(f"{LIMIT * 10**power:.3g}")
@@ -709,7 +708,6 @@ def test_the_methods_take_the_steps_of_the_rules_in_a_browser(made, tmp_path, co
         assert value(before) == pytest.approx(bowl(START), rel=0.005)
         assert value(after) == pytest.approx(bowl(expected[-1]), rel=0.006, abs=1e-18)
         assert reached == 255
-        assert milliseconds < 100
 
 
 def test_a_path_that_runs_away_is_said_and_drawn_as_far_as_it_can_be_seen(made, tmp_path):
@@ -717,7 +715,7 @@ def test_a_path_that_runs_away_is_said_and_drawn_as_far_as_it_can_be_seen(made, 
     script = DESCENTS.replace("@settings@", json.dumps(settings))
     page = WATCH + made(*VIEWS["descend"]) + script
     *_, seen = seen_in_a_browser(page, tmp_path, clock="real")
-    for (method, _, beta), (*_, alpha, _, result, arcs, reached, _) in zip(
+    for (method, _, beta), (*_, alpha, _, result, arcs, reached) in zip(
         settings, seen, strict=True
     ):
         assert result == f"J = {bowl(START):.2f} at the start; the path runs away."
@@ -1077,12 +1075,11 @@ TRAININGS = """
 <pre id="seen"></pre>
 <script>
 const seen = [];
-const note = milliseconds => seen.push([
+const note = () => seen.push([
   find(".result").innerText, exact.slice(-2), strokes.find(one => one[1] == 6)[2],
   strokes.filter(one => one[1] == "fill").map(one => one[2][0]).filter(Boolean),
   arcs.map(given => given.slice(0, 2)),
   @nodes@.map(([x, y]) => [...find("canvas").getContext("2d").getImageData(x, y, 1, 1).data]),
-  milliseconds,
 ]);
 const first = [strokes.length > 0, find(".train").textContent, find("canvas").hidden];
 click("cross");
@@ -1093,17 +1090,15 @@ addEventListener("load", () => {
     set("input.width", width);
     click(activation);
     for (let i = 0; i < again; i++) click("Start again");
-    let before = performance.now();
     for (let i = 0; i < steps / 4; i++) {
       clear();
-      before = performance.now();
       frames.pop()();
     }
     if (steps == 0) {
       clear();
       click("Pause");
     }
-    note(performance.now() - before);
+    note();
   }
   find("#seen").textContent = JSON.stringify([first, seen]);
 });
@@ -1135,7 +1130,7 @@ def test_the_playground_trains_as_numpy_does_in_a_browser(made, tmp_path, copies
 
     seed, apart = 1, 0
     for (name, activation, depth, width, again, steps), one in zip(settings, seen, strict=True):
-        text, (loss, right), line, triangles, circles, pixels, _ = one
+        text, (loss, right), line, triangles, circles, pixels = one
         seed += again
         given, x, y = sets[name], np.reshape(sets[name]["x"], (-1, 2)), np.array(sets[name]["y"])
         W, b, names = trained(x, y, activation, depth, width, seed, steps)
@@ -1183,7 +1178,6 @@ def test_the_playground_trains_as_numpy_does_in_a_browser(made, tmp_path, copies
                 np.testing.assert_allclose(pixel, [*colour, 255], atol=12)
                 apart += 1
     assert apart > 300
-    assert np.median([one[-1] for one in seen]) < 100  # milliseconds for a frame
 
 
 PRESSES = """
@@ -1281,9 +1275,8 @@ addEventListener("load", () => {
     click(activation);
     set("input.gain", gain);
     clear();
-    const before = performance.now();
     set("input.depth", depth);
-    seen.push([performance.now() - before, strokes.slice(), rectangles.slice(), texts.slice(),
+    seen.push([strokes.slice(), rectangles.slice(), texts.slice(),
                find("span.gain").textContent, find("span.depth").textContent,
                find(".result").innerText,
                document.querySelectorAll("[aria-pressed=true]").length]);
@@ -1308,11 +1301,10 @@ def test_a_signal_goes_through_the_layers_as_in_numpy_in_a_browser(made, tmp_pat
     page = WATCH + TRACE + made(signal) * copies + script
     first, keys, seen = seen_in_a_browser(page, tmp_path, clock="real")
     assert first and keys == ["Enter"]
-    assert np.median([one[0] for one in seen]) < 100  # milliseconds
 
     seed, axes = 1, []
     for (name, gain, depth, again), one in zip(settings, seen, strict=True):
-        _, strokes, rectangles, texts, gain_text, depth_text, result, pressed = one
+        strokes, rectangles, texts, gain_text, depth_text, result, pressed = one
         seed += again
         drawn = normals(seed, 1_100 + 50 * 10_000)
         x, c, W = np.split(drawn, [1_000, 1_100])

@@ -415,7 +415,7 @@ def test_clean_keeps_downloads(course):
 
 
 @pytest.mark.parametrize("shared", [True, False])
-def test_ci_runs_the_tests_from_anywhere(course, tmp_path, shared):
+def test_ci_runs_the_tests_from_anywhere_and_stops_at_a_failure(course, tmp_path, shared):
     script(tmp_path / "bin/make", 'echo "$PWD|$*|$CI|${COURSE_DATA-none}"', "exit 3")
     if shared:
         (tmp_path / "shared/data").mkdir(parents=True)
@@ -425,6 +425,22 @@ def test_ci_runs_the_tests_from_anywhere(course, tmp_path, shared):
     assert result.returncode == 3
     assert (Path(folder), words, ci) == (course, "test", "true")
     assert (Path(data).is_dir() and Path(data).is_absolute()) if shared else data == "none"
+
+
+def test_ci_goes_on_with_browser_seed_and_faults_that_the_commit_draws(course, tmp_path):
+    (course / "notebooks").mkdir()
+    for name in ("flows", "index", "optimizers"):
+        (course / f"notebooks/{name}.ipynb").touch()
+    script(tmp_path / "bin/make", 'echo "make $*"')
+    script(tmp_path / "bin/git", "echo 00000b")
+    result = run(course / ".ci/run", cwd=Path("/"), PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines() == [
+        "make test",
+        "make test-browser",
+        "make test SEED=11 TEST_ARGS=notebooks/optimizers.ipynb",
+        "make test-mutants N=6 SEED=11",
+    ]
 
 
 # --- the lock -----------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ install = $(python) tools/install.py
 	lock bench table clean
 
 help:  ## show this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 lab:  ## install the course and open JupyterLab (LAB_ARGS="--no-browser": passed on to it)
 	@$(install) lab
@@ -32,7 +32,8 @@ test-binder:  ## run every lesson with one CPU, 2 GB and no rights, as Binder do
 
 test-seeds:  ## margins of all claims over N=8 seeds that nobody tuned (LESSON=flows: that one)
 	@$(install) test
-	@$(BIN)/python tools/seeds.py $(LESSON) $(if $(N),--seeds $(N)) $(if $(FRESH),--fresh)
+	@$(BIN)/python tools/seeds.py $(LESSON) $(if $(N),--seeds $(N)) \
+		$(if $(FIRST),--first $(FIRST)) $(if $(FRESH),--fresh)
 
 test-mutants:  ## plant faults that the tests must catch (N=6: a sample; ONLY=flows: these)
 	@$(install) test

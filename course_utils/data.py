@@ -11,6 +11,7 @@ import shutil
 import tarfile
 import tempfile
 import textwrap
+import time
 import tomllib
 import zipfile
 import zlib
@@ -24,7 +25,7 @@ import numpy as np
 REPOSITORY = Path(__file__).resolve().parent.parent
 REGISTRY = REPOSITORY / "data" / "registry.toml"
 
-PATIENCE = 600  # seconds to wait for another process's download, then it is done here as well
+PATIENCE = 1800  # seconds to wait for another process's download, then it is done here as well
 
 DIGITS = tuple("0123456789")
 MNIST_TRAIN, MNIST_TEST = 60_000, 10_000  # images of the published split, in this order
@@ -447,12 +448,20 @@ def _download_in_turn(download: Download, path: Path) -> None:
         locked = True
     try:
         if not path.exists():
-            if locked:  # what a process that was killed left behind
-                for part in path.parent.glob(f"{path.name}-part-*"):
-                    shutil.rmtree(part, ignore_errors=True)
+            if locked:
+                _remove_what_was_left_behind(path)
             _download(download, path)
     finally:
         lock.release()
+
+
+def _remove_what_was_left_behind(path: Path) -> None:
+    """Remove unfinished downloads of this file that nobody has written to for a long time."""
+    for part in path.parent.glob(f"{path.name}-part-*"):
+        with contextlib.suppress(OSError):  # its owner removes it, or it is another user's
+            last_change = max(file.stat().st_mtime for file in (part, *part.iterdir()))
+            if time.time() - last_change > PATIENCE:
+                shutil.rmtree(part)
 
 
 def _download(download: Download, path: Path) -> None:

@@ -99,6 +99,21 @@ def test_cells_without_their_data_are_left_out_and_said(server, monkeypatch, tmp
     assert binder.table({"lesson": measured})[-1] == "lesson: no data set german_credit"
 
 
+def test_a_cell_whose_data_nobody_may_read_is_left_out_as_well(server, monkeypatch):
+    monkeypatch.setattr(binder.notebooks.data, "is_available", lambda name: True)
+    code = "class DataError(Exception): pass\nraise DataError('not there')"
+    tags = {"tags": ["needs-download", "data=german_credit"]}
+    measured = measure(server, new_code_cell(code, metadata=tags), new_code_cell("1"))
+    assert measured.failed == "" and measured.left_out == {"german_credit"}
+    assert measure(server, new_code_cell(code)).failed == "cell 1, A heading: DataError: not there"
+
+
+def test_a_kernel_that_dies_is_said_at_once(server):
+    measured = measure(server, new_code_cell("import os, signal\nos.kill(os.getpid(), 9)"))
+    assert measured.failed == "cell 1, A heading: the kernel died"
+    assert measure(server, new_code_cell("1")).failed == ""
+
+
 # ---- the installation
 
 

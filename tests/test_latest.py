@@ -82,6 +82,7 @@ def test_what_is_newer_and_what_failed_is_told(project, capfd):
         "Failed with these releases: 2",
         "  tests.test_it::test_bad[b]",
         "  tests.test_it::test_error",
+        "Run `make test` with the same TEST_ARGS: what fails there, too, is no news.",
     ]
     assert "1 failed, 2 passed, 1 error" in told, "one sees pytest's own report"
 

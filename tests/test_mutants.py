@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -82,7 +83,6 @@ def project(tmp_path, monkeypatch):
     monkeypatch.setattr(mutants, "ROOT", project)
     monkeypatch.setattr(mutants, "LIST", project / "tests" / "mutants.toml")
     monkeypatch.setattr(mutants, "STORE", project / "build" / "mutants")
-    monkeypatch.setattr(notebooks, "agrees", lambda lesson: True)
     monkeypatch.setenv("COURSE_SEED", "7")
     return project
 
@@ -238,13 +238,43 @@ def test_tests_that_fail_anyway_prove_nothing(project, capsys):
     )
 
 
-def test_a_lesson_that_was_not_built_is_not_tried(project, monkeypatch, capsys):
+def test_a_lesson_that_stops_without_a_fault_tells_nothing(project, capsys):
     add_to_list(project, LESSON_FAULT)
-    monkeypatch.setattr(notebooks, "agrees", lambda lesson: False)
+    (project / "notebooks/source/lesson.py").write_text("# %%\n1 + 1\n1 - 1\n")
     assert mutants.main([]) == 1
-    assert (
-        "lesson was edited and not built: make notebooks LESSON=lesson" in capsys.readouterr().err
-    )
+    said = "lesson stops without any fault: ClaimFailed: it is not 2"
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--sample", "0"], "--sample 0 plants nothing: ask for 1 or more"),
+        (["--drawn", "-1"], "--drawn -1 plants nothing"),
+        (["--only", "flowers"], "no fault is in a file whose path holds 'flowers'"),
+    ],
+)
+def test_what_would_plant_nothing_is_refused(project, capsys, words, sentence):
+    with pytest.raises(SystemExit) as stopped:
+        mutants.main(words)
+    assert stopped.value.code == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_outside_a_clone_it_says_what_git_says(project, capsys):
+    shutil.rmtree(project / ".git")
+    assert mutants.main([]) == 1
+    assert "git cannot list the course's files: fatal: not a git" in capsys.readouterr().err
+
+
+def test_a_changed_package_is_tried_anew(project, tried):
+    mutants.main([])
+    mutants.main([])
+    assert len(tried) == 2
+    (project / "course_utils").mkdir()
+    (project / "course_utils" / "claims.py").write_text("pass")
+    mutants.main([])
+    assert len(tried) == 4
 
 
 def test_tests_that_cannot_be_run_are_an_error(project, monkeypatch, capsys):

@@ -44,14 +44,15 @@ FETCHES = words(
 )
 FETCHES_IN_DATA = {"pooch", "requests"}
 UNPICKLING_NAMES = words(
-    "read_pickle load_model model_from_json model_from_config deserialize_keras_object "
+    "read_pickle read_hdf load_model model_from_json model_from_config deserialize_keras_object "
     "enable_unsafe_deserialization"
 )
 FETCHING_NAMES = words(
     "urlopen urlretrieve get_file load_data DataSource applications IFrame YouTubeVideo Javascript"
 )
-EXECUTING_NAMES = {"eval", "exec", "compile", "__import__"}
-SHELLS = {"os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput"}
+EXECUTING_NAMES = {"eval", "exec", "compile", "__import__", "get_ipython"}
+SHELLS = {"system", "popen", "getoutput", "getstatusoutput"}
+PROGRAMS = {"subprocess", "pty"}
 MAGIC = re.compile(r"^\s*(?:!|\?|%%?\w)", re.MULTILINE)
 URL = re.compile(r"\s*(?:https?:|ftp:|s3:|gs:|//\w)", re.IGNORECASE)
 
@@ -66,7 +67,7 @@ def call_faults(call: ast.Call) -> Iterator[str]:
     keywords = {keyword.arg: keyword.value for keyword in call.keywords}
     if name in EXECUTING_NAMES:
         yield f"executes text: {name}"
-    if name in SHELLS or not is_false(keywords.get("shell", ast.Constant(False))):
+    if not is_false(keywords.get("shell", ast.Constant(False))):
         yield f"starts a shell: {name}"
     if re.search(r"(^|\.)import_module$", name) and not isinstance(call.args[0], ast.Constant):
         yield "imports a module that is not named"
@@ -79,9 +80,6 @@ def call_faults(call: ast.Call) -> Iterator[str]:
         yield f"may unpickle: {name}(safe_mode=...)"
     if name.endswith(("saved_model.load", "hub.load")):
         yield f"may unpickle: {name}"
-    for argument in (*call.args, *keywords.values()):
-        if isinstance(argument, ast.Constant) and URL.match(str(argument.value)):
-            yield f"fetches: {name}({argument.value!r})"
 
 
 def imported(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
@@ -103,12 +101,16 @@ def code_faults(code: str, may_fetch: frozenset[str] | set[str] = frozenset()) -
             modules = {name.split(".")[0] for name in names}
             faults += [f"unpickles: import {name}" for name in sorted(modules & UNPICKLES)]
             faults += [f"fetches: import {name}" for name in sorted(modules & FETCHES - may_fetch)]
+            faults += [f"starts a program: import {name}" for name in sorted(modules & PROGRAMS)]
         elif isinstance(node, ast.Attribute | ast.Name):
             names = [node.attr if isinstance(node, ast.Attribute) else node.id]
         last = {name.split(".")[-1] for name in names}
         faults += [f"may unpickle: {name}" for name in sorted(last & UNPICKLING_NAMES)]
+        faults += [f"starts a shell: {name}" for name in sorted(last & SHELLS)]
         faults += [f"fetches: {name}" for name in sorted(last & FETCHING_NAMES)]
         faults += [f"fetches: {name}" for name in sorted(last) if name.startswith("fetch_")]
+        if isinstance(node, ast.Constant) and URL.match(str(node.value)):
+            faults.append(f"fetches: {node.value!r}")
         if isinstance(node, ast.Call):
             faults += call_faults(node)
     return faults
@@ -327,9 +329,11 @@ def test_the_package(path):
 
 @pytest.mark.parametrize("path", TOOLS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_tools(path):
-    """They talk to JupyterLab on this machine, so they may open connections."""
+    """They talk to JupyterLab on this machine, and start it, so they may do both."""
     faults = code_faults(path.read_text(encoding="utf-8"))
-    assert [fault for fault in faults if not fault.startswith("fetches")] == []
+    assert [
+        fault for fault in faults if not fault.startswith(("fetches", "starts a program"))
+    ] == []
 
 
 def test_downloads_come_from_the_registry():
@@ -405,6 +409,11 @@ def test_jupyter_is_started_with_its_token():
         "from sklearn.datasets import fetch_california_housing",
         "from sklearn import datasets\ndatasets.fetch_california_housing()",
         "import pandas as pd\npd.read_csv('https://example.org/a.csv')",
+        "import pandas as pd\naddress = 'https://example.org/a.csv'\npd.read_csv(address)",
+        "import pandas as pd\npd.read_hdf('a.h5')",
+        "from os import system\nsystem('ls')",
+        "import subprocess\nsubprocess.run(['sh', '-c', 'ls'])",
+        "get_ipython().system('ls')",
         "import pandas as pd\npd.read_csv(filepath_or_buffer='//example.org/a.csv')",
         "from IPython.display import IFrame",
         "from IPython import display\ndisplay.Javascript(url=address)",
@@ -424,7 +433,6 @@ def test_faults_of_code_are_found(code):
         "import json\njson.load(file)",
         "from course_utils import data\ndata.fetch('mnist')\ndata.load_mnist()",
         "def f():\n    '''As in https://example.org.'''",
-        "import subprocess\nsubprocess.run(['ls'], shell=False)",
     ],
 )
 def test_harmless_code_is_let_pass(code):

@@ -99,7 +99,7 @@ def test_a_failing_claim_is_noted_and_the_lesson_goes_on(folder, capsys):
     ]
     assert rows[7].startswith("|  | of a later summary, \\|x\\| | 2 of 2 |")
     assert rows[7].endswith("| below 0.0001 | far below |")
-    assert "`make test-seeds LESSON=lesson N=2`: seeds 1001 to 1002, source " in table
+    assert "`make test-seeds LESSON=lesson N=2`: seeds 1001 to 1002, code " in table
     printed, errors = capsys.readouterr()
     assert "| safe |" in printed
     assert printed.endswith("1 to mend:\n  lesson: fails with odd seeds\n")

@@ -321,8 +321,14 @@ def test_what_a_killed_process_left_behind_is_removed(site, stuck_once, folder, 
     downloading.kill()
     assert students.answers() == []
     assert not (folder / FILE).exists()
-    assert len(files(folder)) == 1, "nothing was left behind: this tests nothing"
-    assert Class(folder, registry).has_its_data()
+    (part,) = files(folder)
+    for path in (part, *part.iterdir()):  # as if it were from yesterday
+        os.utime(path, times=(time.time() - 86_400,) * 2)
+    fresh = folder / f"{FILE}-part-fresh"  # somebody's who lost patience and downloads as well
+    fresh.mkdir()
+    students = Class(folder, registry)
+    assert students.answers() == [len(BODY)] * STUDENTS
+    assert sorted(files(folder)) == [folder / FILE, fresh]
     assert site.seen == ["GET /stuck"] * 2
 
 

@@ -95,6 +95,7 @@ SET = """(slider, value) => {
   slider.value = value;
   slider.dispatchEvent(new Event("input", {bubbles: true}));
 }"""
+SHUT_DOWN = "jupyterapp.serviceManager.sessions.shutdownAll()"
 PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 # Scroll to a page of the notebook, and say whether its last cell ends there.
 SCROLL = """(area, page) => {
@@ -346,12 +347,12 @@ def look(page, cells: list, states: list[dict], checks: Checks) -> None:
 def settled(page, output) -> str:
     """The picture of an explorer when nothing moves."""
     output.evaluate(PAUSE)
-    before = None
+    last = [None, None]
     for _ in range(4 * CHANGE_SECONDS):
         now = output.evaluate(PICTURE)
-        if now is not None and now == before:
+        if now is not None and last == [now, now]:
             return now
-        before = now
+        last = [last[1], now]
         page.wait_for_timeout(250)
     raise RuntimeError("a picture of an explorer never comes to rest")
 
@@ -493,7 +494,7 @@ def check_lesson(page, server: tuple[str, str], lesson: str, checks: Checks) -> 
                 picture = folder / f"{exercise}.png"
                 try_exercise(page, exercise, index, checks, picture)
         checks(f"asked for something elsewhere: {sorted(set(elsewhere))}", not elsewhere)
-    except BaseException:
+    except Exception:
         page.screenshot(path=folder / "stopped.png")
         raise
     finally:
@@ -524,16 +525,17 @@ def check_all(lessons: list[str]) -> dict[str, Checks]:
             arguments = ["--no-sandbox"]
             browser = playwright.chromium.launch(executable_path=find_browser(), args=arguments)
             for lesson in lessons:
-                checks = results[lesson] = Checks()
-                checks("JupyterLab lets in who has no token", is_locked(server[0]))
-                start = time.monotonic()
-                page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
-                page.set_default_timeout(1000 * START_SECONDS)
+                checks, start = Checks(), time.monotonic()
+                results[lesson] = checks
                 try:
+                    checks("JupyterLab lets in who has no token", is_locked(server[0]))
+                    page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+                    page.set_default_timeout(1000 * START_SECONDS)
                     check_lesson(page, server, lesson, checks)
-                except (Error, RuntimeError) as error:
+                    page.evaluate(SHUT_DOWN)  # or the kernels of all lessons stay until the end
+                    page.close()
+                except (Error, RuntimeError, OSError) as error:
                     checks(f"stopped: {error}", False)
-                page.close()
                 checks.seconds = time.monotonic() - start
                 print(f"{lesson}: {checks.passed} passed, {len(checks.failed)} failed", flush=True)
             browser.close()
@@ -548,7 +550,11 @@ def main(arguments: list[str] | None = None) -> int:
     if sentence := missing():
         print(sentence, file=sys.stderr)
         return 1
-    results = check_all([lesson] if lesson else bench.lessons())
+    try:
+        results = check_all([lesson] if lesson else bench.lessons())
+    except RuntimeError as error:
+        print(error, file=sys.stderr)
+        return 1
     print("\n".join(table(results)))
     print(f"What was seen: {SCREENSHOTS}")
     return int(any(checks.failed for checks in results.values()))

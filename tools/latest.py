@@ -21,6 +21,7 @@ from xml.etree import ElementTree
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build"
 UV = Path(sys.prefix) / "bin" / "uv"
 PROJECT = "bayesian-deep-learning-course"
 
@@ -102,7 +103,8 @@ def main(arguments: list[str]) -> int:
     if not UV.exists():
         print(f"{UV} is missing: `make test-latest` installs it.", file=sys.stderr)
         return 1
-    with tempfile.TemporaryDirectory(prefix="latest-") as folder:
+    BUILD.mkdir(exist_ok=True)  # gigabytes: a temporary folder may lie in the memory
+    with tempfile.TemporaryDirectory(prefix="latest-", dir=BUILD) as folder:
         print("Installing the newest releases that pyproject.toml allows ...", flush=True)
         try:
             python, newest = install(Path(folder, "env"))
@@ -113,6 +115,7 @@ def main(arguments: list[str]) -> int:
     print(f"\n{changes(locked(), newest)}\n")
     if failed:
         print(f"Failed with these releases: {len(failed)}", *failed, sep="\n  ")
+        print("Run `make test` with the same TEST_ARGS: what fails there, too, is no news.")
     elif status:
         print(f"The suite did not come to its end: pytest's exit status is {status}.")
     else:

@@ -9,7 +9,7 @@ python tools/mutants.py --fresh                 tries again what was tried alrea
 The checkout is copied into a temporary folder and each fault is planted there, never here. A fault
 in the package is caught if one of its tests fails; one in a lesson's source if the lesson, executed
 in a fresh kernel, stops: at a claim, as a rule. What was found is kept in ``build/mutants``, by the
-fault, the file and its tests, so that an interrupted command goes on where it was.
+fault, its tests, the package and the lock: an interrupted command goes on where it was.
 
 Survivors are listed, and the exit status is 1: write a test that catches them. Where none can,
 because the fault changes nothing that matters, the list says why: as ``harmless`` of a fault, or,
@@ -37,8 +37,9 @@ from course_utils import data
 ROOT = Path(__file__).resolve().parents[1]
 LIST = ROOT / "tests" / "mutants.toml"
 STORE = ROOT / "build" / "mutants"
+HELPERS = ("tests/conftest.py", "tests/local_site.py", "tests/exercise_answers.py")
 SOURCES = "notebooks/source/"
-TIME_LIMIT = 900  # seconds for the tests of one fault
+TIME_LIMIT = 900  # seconds for one file of tests, or for one lesson
 FAILED, BROKEN = 1, 2  # pytest's exit status after a failing test, and after a failing import
 
 
@@ -83,8 +84,9 @@ class Fault:
 
     def key(self) -> str:
         """Return a hash of all that decides whether the fault is caught by its own tests."""
-        parts = [self.file, self.planted(), *self.tests]
-        parts += [(ROOT / test.split("::")[0]).read_text(encoding="utf-8") for test in self.tests]
+        parts = [self.file, self.planted(), *self.tests, notebooks.package_hash(ROOT)]
+        files = [ROOT / name.split("::")[0] for name in (*self.tests, *HELPERS)]
+        parts += [path.read_text(encoding="utf-8") for path in files if path.exists()]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
     def __str__(self) -> str:
@@ -152,16 +154,24 @@ def drawn(number: int, seed: int) -> list[Fault]:
 
 
 def copy_checkout(folder: Path) -> None:
-    """Copy what git knows or would add, so nothing that is installed, downloaded or built."""
+    """Copy what git knows or would add, so nothing that is installed, downloaded or built.
+
+    Raises
+    ------
+    RuntimeError
+        If this is no clone; says what git says.
+    """
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for name in filter(None, names.split("\0")):
+    listing = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if listing.returncode:
+        raise RuntimeError(f"git cannot list the course's files: {listing.stderr.strip()}")
+    for name in filter(None, listing.stdout.split("\0")):
         if (ROOT / name).is_file():  # it may have been removed
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
 
 
-def run(arguments: list[str], folder: Path) -> tuple[int | None, str]:
+def run(arguments: list[str], folder: Path, seconds: float) -> tuple[int | None, str]:
     """Run Python in the copy: exit status, None for one that ran out of time, and all it said."""
     env = os.environ | {
         "PYTHONPATH": str(folder),  # before the course that is installed
@@ -177,30 +187,29 @@ def run(arguments: list[str], folder: Path) -> tuple[int | None, str]:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=TIME_LIMIT,
+            timeout=seconds,
         )
     except subprocess.TimeoutExpired:
-        return None, f"ran out of time: {TIME_LIMIT} s"
+        return None, f"ran out of time: {seconds} s"
     return done.returncode, done.stdout
 
 
 def pytest(tests: list[str], folder: Path) -> tuple[int | None, str]:
     """Run these tests up to the first failure; says which one it was."""
-    status, said = run(
-        ["-m", "pytest", "-x", "-q", "-rfE", "-p", "no:cacheprovider", *tests], folder
-    )
+    words = ["-m", "pytest", "-x", "-q", "-rfE", "-p", "no:cacheprovider", *tests]
+    status, said = run(words, folder, seconds=TIME_LIMIT * len(tests))
     lines = [line for line in said.splitlines() if line.startswith(("FAILED", "ERROR"))]
     return status, (lines or said.splitlines()[-1:] or [""])[0]
 
 
 def build(lesson: str, folder: Path) -> tuple[int | None, str]:
     """Execute a lesson up to the first error; says which one it was."""
-    status, said = run(["tools/notebooks.py", lesson], folder)
+    status, said = run(["tools/notebooks.py", lesson], folder, seconds=TIME_LIMIT)
     return status, (said.strip().splitlines() or [""])[-1].strip()
 
 
 def check_sound(faults: list[Fault], folder: Path) -> None:
-    """See that all is well without a fault: the tests pass, and the lessons were built as they are.
+    """See that all is well without a fault: the tests pass, and so do the lessons.
 
     Raises
     ------
@@ -212,8 +221,9 @@ def check_sound(faults: list[Fault], folder: Path) -> None:
         if status != 0:
             raise RuntimeError(f"the tests fail without any fault: {said}")
     for lesson in sorted({fault.lesson for fault in faults} - {""}):
-        if not notebooks.agrees(lesson):
-            raise RuntimeError(f"{lesson} was edited and not built: make notebooks LESSON={lesson}")
+        status, said = build(lesson, folder)
+        if status != 0:
+            raise RuntimeError(f"{lesson} stops without any fault: {said}")
 
 
 def attempt(fault: Fault, folder: Path) -> dict:
@@ -234,7 +244,8 @@ def attempt(fault: Fault, folder: Path) -> dict:
             status, by = pytest(list(fault.tests), folder)
     finally:
         path.write_text(sound, encoding="utf-8")
-    if status not in (0, FAILED, BROKEN, None):
+    died = status is not None and status < 0  # by a signal: the fault broke Python itself
+    if status not in (0, FAILED, BROKEN, None) and not died:
         raise RuntimeError(f"{fault}: its tests could not be run, exit status {status}: {by}")
     return {"fault": str(fault), "caught": status != 0, "by": by}
 
@@ -265,9 +276,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the sample, or of what is drawn")
     parser.add_argument("--fresh", action="store_true", help="keep nothing of earlier runs")
     asked = parser.parse_args(arguments)
+    for name, number in (("--sample", asked.sample), ("--drawn", asked.drawn)):
+        if number is not None and number < 1:
+            parser.error(f"{name} {number} plants nothing: ask for 1 or more")
     try:
         faults = listed() if asked.drawn is None else drawn(asked.drawn, asked.seed)
         faults = [fault for fault in faults if asked.only in fault.file]
+        if not faults:
+            parser.error(f"no fault is in a file whose path holds {asked.only!r}")
         if asked.sample is not None:
             number = min(asked.sample, len(faults))
             faults = random.Random(asked.seed).sample(faults, number)

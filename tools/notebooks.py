@@ -84,6 +84,13 @@ def read_source(lesson: str) -> nbformat.NotebookNode:
     return nbformat.from_dict(new_notebook(cells=cells, metadata=metadata))
 
 
+def package_hash(root: Path = NOTEBOOKS.parent) -> str:
+    """Hash of what, besides its own code, decides what a lesson gives: the package and the lock."""
+    paths = [*sorted((root / "course_utils").rglob("*.py")), root / "requirements.lock"]
+    texts = [path.read_bytes() for path in paths if path.exists()]
+    return hashlib.sha256(b"\0".join(texts)).hexdigest()
+
+
 def agrees(lesson: str) -> bool:
     """Whether the stored notebook is, outputs aside, what its source makes."""
     if not notebook_path(lesson).exists():
@@ -145,8 +152,9 @@ def execute(notebook: nbformat.NotebookNode) -> None:
         record_timing=False,
         resources={"metadata": {"path": str(NOTEBOOKS)}},
     )
-    own_seed = {key: value for key, value in os.environ.items() if key != "COURSE_SEED"}
-    with client.setup_kernel(env=own_seed, stderr=subprocess.DEVNULL):
+    not_ours = ("COURSE_SEED", "COURSE_CLAIMS")  # the lesson's own seed, and claims that stop it
+    variables = {key: value for key, value in os.environ.items() if key not in not_ours}
+    with client.setup_kernel(env=variables, stderr=subprocess.DEVNULL):
         for index, cell in enumerate(notebook.cells):
             if cell.cell_type != "code":
                 continue

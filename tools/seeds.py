@@ -3,12 +3,13 @@
 python tools/seeds.py                  every lesson, seeds 1001 to 1008
 python tools/seeds.py flows            this lesson
 python tools/seeds.py --seeds 4        seeds 1001 to 1004
+python tools/seeds.py --first 2001     seeds 2001 to 2008, after a repair that was tuned on others
 python tools/seeds.py flows --fresh    runs anew what was run already
 
 A lesson's source is executed in a fresh kernel, under one ``COURSE_SEED`` after the other. A claim
 that does not hold is noted, and the lesson goes on. What the claims of a run measured is kept in
-``build/seeds``, by lesson, source and seed: an interrupted command goes on where it was, and an
-edited lesson is run anew. After a change of the package, ask for a fresh run.
+``build/seeds``, by seed, the lesson's code, the package and the lock: an interrupted command goes
+on where it was, and what was changed, other than the text, is run anew.
 
 A claim's margin is the distance of its mean over the seeds to the nearer bound, in standard
 deviations over the seeds. Marked are claims that did not hold with every seed or have a margin
@@ -122,11 +123,21 @@ def left_out(notebook: nbformat.NotebookNode) -> list[str]:
     return notebooks.missing_data(notebook.cells[: tagged[-1]]) if tagged else []
 
 
+def code_hash(notebook: nbformat.NotebookNode) -> str:
+    """Hash of the code and the tags of a lesson: its text measures nothing."""
+    code = [
+        (cell.source, cell.metadata.get("tags", []))
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+    ]
+    return hashlib.sha256(json.dumps(code).encode()).hexdigest()[:12]
+
+
 def store_path(lesson: str, seed: int) -> Path:
-    """Where the claims of a run are kept; another source or other data sets, another file."""
+    """Where the claims of a run are kept; other code, package or data sets, another file."""
     notebook = notebooks.read_source(lesson)
-    key = [notebook.metadata["course"]["source_sha256"], *left_out(notebook)]
-    return STORE / f"{lesson}-{hashlib.sha256(' '.join(key).encode()).hexdigest()[:12]}-{seed}.json"
+    key = " ".join([code_hash(notebook), notebooks.package_hash(), *left_out(notebook)])
+    return STORE / f"{lesson}-{hashlib.sha256(key.encode()).hexdigest()[:12]}-{seed}.json"
 
 
 def run(lesson: str, seed: int) -> list[dict]:
@@ -166,18 +177,18 @@ def collected(runs: list[list[dict]]) -> list[Claim]:
     return list(claims.values())
 
 
-def section(lesson: str, claims: list[Claim], seeds: int) -> str:
+def section(lesson: str, claims: list[Claim], seeds: list[int]) -> str:
     """Write the table of a lesson, with the command that makes it."""
     notebook = notebooks.read_source(lesson)
     without = f", without {', '.join(gone)}" if (gone := left_out(notebook)) else ""
-    sha = notebook.metadata["course"]["source_sha256"][:12]
+    first = f" FIRST={seeds[0]}" if seeds[0] != FIRST_SEED else ""
     lines = [
         f"## {lesson}\n",
-        f"`make test-seeds LESSON={lesson} N={seeds}`: seeds {FIRST_SEED} to "
-        f"{FIRST_SEED + seeds - 1}, source {sha}{without}.",
+        f"`make test-seeds LESSON={lesson} N={len(seeds)}{first}`: seeds {seeds[0]} to "
+        f"{seeds[-1]}, code {code_hash(notebook)}{without}.",
     ]
     for title, timed in (("", False), ("Timings, which depend on the machine:\n", True)):
-        if rows := [claim.row(seeds) for claim in claims if claim.timed == timed]:
+        if rows := [claim.row(len(seeds)) for claim in claims if claim.timed == timed]:
             head = "| | claim | held | mean | sd | claimed | margin |"
             lines += ["", f"{title}\n{head}" if title else head, "| --- " * 7 + "|", *rows]
     return "\n".join(lines) + "\n"
@@ -198,13 +209,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Measure the margins of all claims over seeds.")
     known = [lesson for lesson in notebooks.lessons() if lesson != "index"]
     parser.add_argument("lesson", nargs="?", choices=known, metavar="LESSON")
-    parser.add_argument("--seeds", type=int, default=8, metavar="N", help="how many, from 1001 on")
+    parser.add_argument("--first", type=int, default=FIRST_SEED, metavar="SEED", help="from it on")
+    parser.add_argument("--seeds", type=int, default=8, metavar="N", help="how many, in a row")
     parser.add_argument("--fresh", action="store_true", help="keep no earlier run")
     asked = parser.parse_args(arguments)
     if asked.seeds < 2:
         parser.error(f"{asked.seeds} seeds have no standard deviation: ask for 2 or more")
     lessons = [asked.lesson] if asked.lesson else known
-    seeds = [FIRST_SEED + i for i in range(asked.seeds)]
+    seeds = [asked.first + i for i in range(asked.seeds)]
 
     STORE.mkdir(parents=True, exist_ok=True)
     all_runs = [(lesson, seed) for lesson in lessons for seed in seeds]
@@ -230,7 +242,7 @@ def main(arguments: list[str] | None = None) -> int:
             marked.append(f"{lesson}: failed, or edited while it ran, with seeds {missing}")
             continue
         claims = collected([json.loads(path.read_text("utf-8")) for path in paths.values()])
-        sections[lesson] = section(lesson, claims, asked.seeds)
+        sections[lesson] = section(lesson, claims, seeds)
         marked += [f"{lesson}: {c.text}" for c in claims if c.is_marked(asked.seeds)]
     store_table(sections)
     print("\n".join(sections.values()))

@@ -491,8 +491,8 @@ band = {level: np.divide(binom.interval(0.95, len(X), level), len(X)) for level 
 for i, (level, (low, high)) in enumerate(band.items()):
     text = f"Bayesian: share of wines in the {level:.0%} interval, inside the binomial band"
     claim(text, bayes[:, 2 + i].mean(), above=low, below=high)
-text = "Point estimate: share of wines in the 95% interval, below the binomial band"
-claim(text, point[:, 4].mean(), below=band[0.95][0])
+narrow = claims.mean_and_error(bayes[:, 4] - point[:, 4])
+claim("Point estimate: its 95% interval holds a smaller share, by", **narrow, above=0.02)
 
 # %% [markdown]
 # Read the table line by line.
@@ -763,15 +763,10 @@ table.join(pd.DataFrame(by_cultivar, [f"called: {name}" for name in wine.target_
 
 # %%
 for other in ("MAP", "ensemble of five"):
-    better = (results["Bayesian"] - results[other]).mean(axis=0)  # (REPEATS, 4)
-    claim(
-        f"Bayesian against {other}: AUROC higher by", **claims.mean_and_error(better[:, 0]), above=0
-    )
-    claim(
-        f"Bayesian against {other}: fewer unseen wines called, by",
-        **claims.mean_and_error(-better[:, 1]),
-        above=0,
-    )
+    better = (results["Bayesian"] - results[other])[..., 0].mean(axis=0)  # (REPEATS,)
+    claim(f"Bayesian against {other}: AUROC higher by", **claims.mean_and_error(better), above=0)
+fewer = claims.mean_and_error((results["MAP"] - results["Bayesian"])[..., 1].mean(axis=0))
+claim("Bayesian against MAP: fewer unseen wines called, by", **fewer, above=0)
 change = np.abs(results["MAP, T = 3"] - results["MAP"])[..., :2].max()
 claim("Temperature scaling changes neither: largest change", change, below=0.01)
 
@@ -795,7 +790,8 @@ plotting.show(
 # Look at the raw columns as well. The point estimate is above 90 % sure of most wines of a cultivar
 # it has never seen. The Bayesian network is so for far fewer, but also for fewer *known* wines: the
 # raw numbers alone would flatter it. At equal coverage it still wins. The ensemble gains little on
-# MAP here: its members differ only in their start.
+# MAP here: its members differ only in their start. (How many unseen wines it calls at one threshold
+# depends much on the 48 wines that were drawn. So we claim only its AUROC, which takes all thresholds.)
 #
 # *Learned: doubt must be compared at equal coverage. With two classes, one temperature never changes
 # the order.*

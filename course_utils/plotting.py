@@ -270,7 +270,8 @@ def latent_map(ax: Axes, codes: ArrayLike, labels: ArrayLike) -> None:
 
 def _apart(places: np.ndarray) -> np.ndarray:
     """Push points (N, 2) away from each other, as little as needed, until names fit there."""
-    places = places + 1e-6 * np.arange(places.size).reshape(places.shape)  # no two on one spot
+    turn = 2 * np.pi * np.arange(len(places)) / len(places)
+    places = places + 1e-6 * np.stack([np.cos(turn), np.sin(turn)], axis=1)  # no two on one spot
     for _ in range(200):
         gap = places[:, None] - places
         distance = np.linalg.norm(gap, axis=-1) + np.eye(len(places))

@@ -223,7 +223,7 @@ def test_names_of_digits_never_hide_each_other(ax):
     gaps = np.linalg.norm(places[:, None] - places, axis=-1)[np.triu_indices(10, 1)]
     assert gaps.min() > 0.065
     np.testing.assert_allclose(places[9], [1, 1], atol=1e-4)
-    assert np.abs(places[:9]).max() < 0.15, "near their medians"
+    assert np.abs(places[:9]).max() < 0.25, "near their medians"
 
 
 CODES, LABELS = np.random.default_rng(0).normal(size=(6, 3)), np.arange(6)

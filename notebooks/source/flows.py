@@ -506,9 +506,9 @@ class Coupling(keras.layers.Layer):
 class Networks(keras.layers.Layer):
     """For each coupling a network from D coordinates to `numbers` for each of D coordinates."""
 
-    def __init__(self, couplings, D, numbers, hidden=64, activation="tanh"):
+    def __init__(self, couplings, D, numbers, hidden=64):
         super().__init__()
-        self.shape, self.activation = (-1, D, numbers), keras.activations.get(activation)
+        self.shape = (-1, D, numbers)
         sizes = [D, hidden, hidden, D * numbers]
         self.kernels, self.biases = [], []
         for i, (n_in, n_out) in enumerate(pairwise(sizes)):
@@ -519,7 +519,7 @@ class Networks(keras.layers.Layer):
 
     def call(self, kept, index):
         for kernel, bias in zip(self.kernels[:-1], self.biases[:-1]):
-            kept = self.activation(kept @ kernel[index] + bias[index])
+            kept = ops.relu(kept @ kernel[index] + bias[index])
         return ops.reshape(kept @ self.kernels[-1][index] + self.biases[-1][index], self.shape)
 
 
@@ -601,16 +601,18 @@ class Flow(keras.Model):
 
 
 # %% [markdown]
-# The loss is $-\log p_x(x)$, averaged over the data: no bound. We train 2, 4 and 8 couplings.
+# The loss is $-\log p_x(x)$, averaged over the data: no bound. We train 2, 4 and 8 couplings. Like all
+# flows here they learn at a rate that rises first, then falls: otherwise some starts end in a poor fold.
 #
 # **Predict.** How many couplings does it take until two moons appear?
 
 
 # %%
-def train(flow, epochs, name, highest_rate=5e-3, batch=BATCH):
+def train(flow, epochs, name, highest_rate=1e-2, batch=BATCH):
     steps = epochs * len(moons_train) // batch
-    rate = keras.optimizers.schedules.CosineDecay(highest_rate, steps)
-    flow.compile(keras.optimizers.Adam(rate), loss=lambda _, log_p: -log_p)
+    rate = keras.optimizers.schedules.CosineDecay(highest_rate / 10, 2 * steps // 3,
+        warmup_target=highest_rate, warmup_steps=steps // 3)  # fmt: skip
+    flow.compile(keras.optimizers.Adam(rate, clipnorm=1), loss=lambda _, log_p: -log_p)
     training.fit(flow, moons_train, moons_train, epochs, batch, name)
     return flow
 
@@ -677,8 +679,8 @@ show_densities(list(trained), alt)
 
 # %%
 better = claims.mean_and_error(scores["8 couplings"] - scores["2 couplings"])
-claim("8 couplings: closer to the truth than 2 by", **better, above=0.3, unit="nats")
-claim("8 couplings: gap to the truth", **gap["8 couplings"], above=-0.02, below=0.25, unit="nats")
+claim("8 couplings: closer to the truth than 2 by", **better, above=0.15, unit="nats")
+claim("8 couplings: gap to the truth", **gap["8 couplings"], above=-0.02, below=0.12, unit="nats")
 
 # %% [markdown]
 # Two couplings bend the cloud, and cannot fold it. With eight the moons are there, joined by a bridge.
@@ -799,7 +801,7 @@ plotting.show("Left: a rising curve through nine knots. Right: its slope, contin
 # %%
 def spline_flow(couplings, log_base=standard_normal):
     keras.utils.set_random_seed(SEED)
-    networks = Networks(couplings, D=2, numbers=3 * BINS - 1, activation="relu")
+    networks = Networks(couplings, D=2, numbers=3 * BINS - 1)
     masks = flows.masks(2, couplings)
     steps = [Coupling(mask, networks, i, spline, spline_back) for i, mask in enumerate(masks)]
     return Flow([Standardise(moons_train), *steps], log_base)
@@ -820,12 +822,12 @@ show_densities(["8 couplings", "2 splines", "4 splines"], alt)
 
 # %%
 claim("Splines: gap to truth", **gap["4 splines"], above=-0.02, below=0.05, unit="nats", digits=3)
-closer = claims.mean_and_error(scores["4 splines"] - scores["8 couplings"])
-claim("Splines: closer to truth than 8 couplings", **closer, above=0.01, unit="nats", digits=3)
+closer = claims.mean_and_error(scores["4 splines"] - scores["4 couplings"])
+claim("4 splines: closer to truth than 4 couplings", **closer, above=0.01, unit="nats", digits=3)
 
 # %% [markdown]
-# The splines are closer, with fewer layers. (Each kind was given the activation that suits it: two
-# whole recipes are compared here, not the bijections alone.)
+# Layer for layer the splines are closer, in half the epochs. With twice the layers the straight
+# couplings come as near: many weak bends, or a few strong ones.
 #
 # **What makes it quick.** A step is hardly any arithmetic. What takes time are hundreds of steps, and
 # before them *tracing*, when TensorFlow writes the program down. So: few arrays; `@tf.function` on the
@@ -892,9 +894,8 @@ widgets.transport(transports)
 # The disc of radius 3 holds almost all of the normal's mass, *in one piece*. A continuous map takes
 # one piece to one piece. So almost all of the flow's mass lies in one connected region, which reaches
 # from moon to moon: a *bridge*. (Not because volume is preserved: it is not, as you saw in exercise
-# 2.) A bridge can be made thin, though. How thin? We measure the mass *in the gap*: farther than
-# $4\sigma$ from both half circles, and on a short way between them, with the two distances adding up
-# to less than three quarters. (No density is zero there, the true one neither.)
+# 2.) A bridge can be made thin, though. How thin? We measure the mass *astray*: farther than
+# $4\sigma$ from both half circles. (No density is zero there, the true one neither.)
 #
 # **Predict.** What helps: more couplings, or a base $p_z$ with two modes, a mixture of two normals
 # whose means and spreads are learnt along with the flow?
@@ -918,13 +919,12 @@ class TwoNormals(keras.layers.Layer):
 
 trained["8, two normals"] = train(straight_flow(8, TwoNormals()), EPOCHS["straight"], "two normals")
 judge("8, two normals", trained["8, two normals"])
-to_each = [KDTree(moon).query(grid)[0][:, 0] for moon in np.split(centreline, 2)]
-in_gap = (sum(to_each) < 0.75) & (far > 4 * NOISE)
-mass = {name: 100 * p[in_gap].sum() * area for name, p in density_of.items()}
-print(f"mass of the true density in the gap: {100 * true_p[in_gap].sum() * area:.4f} %")
+astray = far > 4 * NOISE
+mass = {name: 100 * p[astray].sum() * area for name, p in density_of.items()}
+print(f"mass of the true density astray: {100 * true_p[astray].sum() * area:.3f} %")
 table = {
     "above the truth, nats": {name: g["value"] for name, g in gap.items()},
-    "mass in the gap, %": mass,
+    "mass astray, %": mass,
     "density integrates to": share,
 }
 pd.DataFrame(table).round(3)
@@ -942,20 +942,20 @@ fig.supxlabel("$x_1$")
 fig.supylabel("$x_2$")
 fig.colorbar(image, ax=axes, label="log p", extend="min")
 plotting.show(
-    "Logarithms of the true density and of five flows. A broad bridge joins the moons for 2 and 4 "
-    "couplings, a thin one for 8; with two normals as base the gap is dark. Splines leave a veil."
+    "Logarithms of the true density and of five flows. A broad bridge joins the moons for 2 couplings, "
+    "a thin one for 4 and 8; with two normals as base it is gone. Splines leave a veil all around."
 )
 
 # %%
-claim("Mass in the gap: 2 over 8 couplings", mass["2 couplings"] / mass["8 couplings"], above=2)
-claim("Mass in the gap: one normal over two", mass["8 couplings"] / mass["8, two normals"], above=1)
+claim("Mass astray: 2 over 8 couplings", mass["2 couplings"] / mass["8 couplings"], above=4)
+claim("Mass astray: one normal over two", mass["8 couplings"] / mass["8, two normals"], above=1)
 worst = max(abs(s - 1) for s in share.values())
 claim("Farthest from 1 that a flow's density integrates to", worst, below=0.01, digits=3)
 
 # %% [markdown]
-# Both help. From 2 to 8 couplings most of the bridge goes; two normals remove the need for it, since
-# the base may itself be thin between its modes. Splines with one normal leave a veil. None is as
-# empty there as the truth.
+# Both help. With 8 couplings instead of 2 there is little left of the bridge; two normals remove the
+# need for it, since the base may itself be thin between its modes. Splines with one normal leave a
+# veil. None is as empty there as the truth.
 #
 # *Learned: a continuous map and a base in one piece build a bridge. Both can be mended, in part.*
 #

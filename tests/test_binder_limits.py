@@ -36,7 +36,7 @@ def server(tmp_path_factory):
     (home / "course" / "notebooks").mkdir(parents=True)
     shutil.copytree(binder.ROOT / "binder", home / "course" / "binder")
     lab = home / "jupyter-lab"
-    lab.write_text(f'#!/bin/sh\n{sys.executable} -m jupyterlab --allow-root "$@"')
+    lab.write_text(f'#!/bin/sh\nexec {sys.executable} -m jupyterlab --allow-root "$@"')
     lab.chmod(0o755)
     variables = os.environ | {"PATH": f"{home}{os.pathsep}{os.environ['PATH']}"}
     allowed = os.sched_getaffinity(0)
@@ -185,3 +185,21 @@ def test_what_misses_a_limit_ends_the_command_with_1(monkeypatch, capsys):
     shown = capsys.readouterr().out
     assert "kept" in shown and "missed" in shown and "bad: cell 2: no" in shown
     assert binder.main(["good"]) == 0
+
+
+def test_a_server_that_is_gone_ends_the_command_with_1(monkeypatch, capsys):
+    """What was measured before is told; the lessons that were not are no success."""
+
+    def measure(_, lesson):
+        if lesson == "second":
+            raise binder.requests.ConnectionError("nobody answers")
+        return binder.Measured({"cell 1": 2.0})
+
+    monkeypatch.setattr(binder.bench, "lessons", lambda: ["first", "second"])
+    monkeypatch.setattr(binder, "install", lambda home: {})
+    monkeypatch.setattr(binder, "serve", lambda *_: binder.suppress())
+    monkeypatch.setattr(binder, "measure", measure)
+    assert binder.main([]) == 1
+    shown = capsys.readouterr()
+    assert "first" in shown.out and "kept" in shown.out
+    assert shown.err.endswith("nobody answers\n")

@@ -738,7 +738,8 @@ def view(kind, depth):
         axes[0].semilogy(epochs, seed["curves"][f"{kind} {depth}"], "o-", color="C0", alpha=0.6)
     axes[0].set(xlabel="epoch", ylabel="training loss in nats", ylim=(0.003, 4), xticks=epochs,
                 title=f"all seeds: training, {kind} {depth}")  # fmt: skip
-    contours(axes[1], surface := np.array(stored[0]["surfaces"][f"{kind} {depth}"]))
+    surface = np.array(stored[0]["surfaces"][f"{kind} {depth}"])
+    contours(axes[1], surface)
     axes[1].set_title(f"first seed: landscape, roughness {roughness(surface):.1f}")
     plt.close(fig)
     return fig

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
 from pathlib import Path
 
@@ -18,15 +19,16 @@ FILES = ("pyproject.toml", "requirements.lock", "environment.yml", "README.md", 
 
 
 @pytest.fixture(scope="module")
-def course(tmp_path_factory):
+def course():
     """A copy of what an installation needs; deleted afterwards, since it will hold gigabytes."""
-    folder = tmp_path_factory.mktemp("binder") / "course"
+    scratch = Path(tempfile.mkdtemp(prefix="course-", dir="/var/tmp"))  # /tmp may lie in memory
+    folder = scratch / "course"
     for name in ("binder", "course_utils"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in (*FILES, "LICENSE-TEXT"):
         shutil.copy(ROOT / name, folder)
     yield folder
-    shutil.rmtree(folder)
+    shutil.rmtree(scratch)
 
 
 def environment(**extra: str) -> dict[str, str]:

@@ -251,6 +251,8 @@ def test_a_lesson_that_stops_without_a_fault_tells_nothing(project, capsys):
     [
         (["--sample", "0"], "--sample 0 plants nothing: ask for 1 or more"),
         (["--drawn", "-1"], "--drawn -1 plants nothing"),
+        (["--drawn", "2", "--sample", "2"], "ask for one of them"),
+        (["--drawn", "2", "--only", "flowers"], "no fault is in a file whose path holds 'flowers'"),
         (["--only", "flowers"], "no fault is in a file whose path holds 'flowers'"),
     ],
 )
@@ -312,6 +314,8 @@ def test_cosmic_ray_draws_faults_by_the_seed_and_leaves_out_the_harmless(project
     )
     assert faults[0] not in mutants.drawn(4, 1)
     assert len(mutants.drawn(99, 1)) < 99, "at each place one fault"
+    assert mutants.drawn(4, 1, "module") == mutants.drawn(4, 1)
+    assert mutants.drawn(4, 1, "flowers") == []
 
 
 def test_the_list_fits_the_course():

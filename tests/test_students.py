@@ -191,8 +191,12 @@ def test_a_disk_without_locks_serves_as_well(site, folder, register, monkeypatch
         raise OSError(error, os.strerror(error))
 
     monkeypatch.setattr(fcntl, "flock", refuse)
+    somebody = folder / f"{FILE}-part-old"
+    somebody.mkdir()
+    os.utime(somebody, (0, 0))
     register(f"{site.url}/good")
     assert data.fetch(NAME).read_bytes() == BODY
+    assert somebody.exists(), "who has no lock removes nothing: its owner may be at work"
 
 
 # ---- a full disk

@@ -27,7 +27,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,13 @@ import notebooks
 
 ROOT = Path(__file__).resolve().parents[1]
 SCREENSHOTS = ROOT / "screenshots"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+BROWSERS = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+)
 WIDTH, HEIGHT = 1400, 1800  # pixels of the window
 START_SECONDS, LESSON_SECONDS, CHANGE_SECONDS = 90, 900, 30
 BAR_SECONDS = 5  # a cell that takes longer is named if it does not show how far it is
@@ -134,7 +140,7 @@ def find_browser() -> str | None:
 def missing() -> str | None:
     """Say in one line what has to be installed, None where all is there."""
     if importlib.util.find_spec("playwright") is None:
-        return "Playwright is missing. Install it with: .venv/bin/python -m pip install -e .[dev]"
+        return "Playwright is missing. Install it with: make test-browser"
     if find_browser() is None:
         return "No Chromium was found. Install it, on Debian with: sudo apt install chromium"
     return None
@@ -523,19 +529,24 @@ def check_all(lessons: list[str]) -> dict[str, Checks]:
         command += [f"--port={free_port()}", "--expose-app-in-browser"]
         with serve(Path(folder), command, dict(os.environ)) as (*server, _):
             arguments = ["--no-sandbox"]
-            browser = playwright.chromium.launch(executable_path=find_browser(), args=arguments)
+            try:
+                browser = playwright.chromium.launch(executable_path=find_browser(), args=arguments)
+            except Error as error:
+                raise RuntimeError(f"{find_browser()} does not start: {error}") from error
             for lesson in lessons:
                 checks, start = Checks(), time.monotonic()
                 results[lesson] = checks
+                page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+                page.set_default_timeout(1000 * START_SECONDS)
                 try:
                     checks("JupyterLab lets in who has no token", is_locked(server[0]))
-                    page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
-                    page.set_default_timeout(1000 * START_SECONDS)
                     check_lesson(page, server, lesson, checks)
-                    page.evaluate(SHUT_DOWN)  # or the kernels of all lessons stay until the end
-                    page.close()
                 except (Error, RuntimeError, OSError) as error:
                     checks(f"stopped: {error}", False)
+                finally:
+                    with suppress(Error):  # JupyterLab may not have come up
+                        page.evaluate(SHUT_DOWN)  # or all kernels stay until the end
+                    page.close()
                 checks.seconds = time.monotonic() - start
                 print(f"{lesson}: {checks.passed} passed, {len(checks.failed)} failed", flush=True)
             browser.close()

@@ -117,11 +117,11 @@ def listed() -> list[Fault]:
     return faults
 
 
-def drawn(number: int, seed: int) -> list[Fault]:
+def drawn(number: int, seed: int, word: str = "") -> list[Fault]:
     """Let Cosmic Ray make faults, at places drawn at random from the modules that the list names.
 
-    Left out are other signs for ``|``, which stands in type hints, and what the list calls
-    harmless.
+    Only those whose path holds the word are drawn from. Left out are other signs for ``|``, which
+    stands in type hints, and what the list calls harmless.
     """
     from cosmic_ray.ast import ast_nodes, get_ast
     from cosmic_ray.mutating import mutate_code
@@ -132,7 +132,7 @@ def drawn(number: int, seed: int) -> list[Fault]:
     operators = [get_operator(name) for name in operator_names() if "BitOr" not in name]
     operators = [operator() for operator in operators if not operator.arguments()]
     places = {}
-    for file in table["drawn"]:
+    for file in (name for name in table["drawn"] if word in name):
         nodes = list(ast_nodes(get_ast((ROOT / file).read_text(encoding="utf-8"))))
         for operator in operators:
             starts = [start for node in nodes for start, _ in operator.mutation_positions(node)]
@@ -279,9 +279,15 @@ def main(arguments: list[str] | None = None) -> int:
     for name, number in (("--sample", asked.sample), ("--drawn", asked.drawn)):
         if number is not None and number < 1:
             parser.error(f"{name} {number} plants nothing: ask for 1 or more")
+    if asked.sample is not None and asked.drawn is not None:
+        parser.error(
+            "--sample draws from the list, --drawn makes other faults: ask for one of them"
+        )
     try:
-        faults = listed() if asked.drawn is None else drawn(asked.drawn, asked.seed)
-        faults = [fault for fault in faults if asked.only in fault.file]
+        if asked.drawn is None:
+            faults = [fault for fault in listed() if asked.only in fault.file]
+        else:
+            faults = drawn(asked.drawn, asked.seed, asked.only)
         if not faults:
             parser.error(f"no fault is in a file whose path holds {asked.only!r}")
         if asked.sample is not None:

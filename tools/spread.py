@@ -7,9 +7,9 @@ changed in their last digits, as another processor's rounding would. Prints, for
 numbers move, its tags and the largest difference, absolute and relative.
 """
 
+import argparse
 import os
 import re
-import sys
 
 import nbformat
 
@@ -63,8 +63,11 @@ def difference(one: str, other: str) -> tuple[float, float]:
     return absolute, relative
 
 
-def main(lesson: str) -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Run all conditions and print what moved."""
+    parser = argparse.ArgumentParser(description="Measure how far a lesson's numbers scatter.")
+    parser.add_argument("lesson", choices=notebooks.lessons(), metavar="LESSON")
+    lesson = parser.parse_args(arguments).lesson
     runs = {name: texts(lesson, *condition) for name, condition in CONDITIONS.items()}
     usual = runs.pop("as it is")
     for index, cell in enumerate(notebooks.read_source(lesson).cells):
@@ -76,4 +79,4 @@ def main(lesson: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

@@ -5,8 +5,10 @@
 # lesson of this course asks these three. Each is a notebook on real data that takes 45 to 90
 # minutes to work through.
 #
-# **Start here:** [Bayesian neural networks on wine](bayesian_neural_networks_wine.ipynb). How sure
-# is the network, and is it right to be?
+# **Start here:** [neural_networks](neural_networks.ipynb). What does a network compute, and how does
+# it learn from its errors? Who knows that already may start with
+# [Bayesian neural networks on wine](bayesian_neural_networks_wine.ipynb): how sure is a network, and
+# is it right to be?
 #
 # ## How to use a lesson
 #
@@ -45,8 +47,8 @@
 # VAE*; **NC** *Neural Computation Revision, Part 2*; **ASTRO** *Machine Learning for Astrophysics:
 # Deep Learning*.
 #
-# Lessons 3, 6, 9, 10, 12 and 14 are ready. Until the lessons before them are there, they ask for dense
-# networks, gradient descent, the normal distribution and Bayes' rule from elsewhere.
+# Until the planned lessons are there, some others ask for convolutions, the normal distribution and
+# Bayes' rule from elsewhere.
 
 # %% [markdown]
 # ## Beside the lessons

@@ -17,7 +17,7 @@
 # | --- | --- |
 # | **Slides** | *Bayesian Neural Networks and VAE*, from *PCA* to *Denoising with AE*; *Neural Computation, part 2*, *AutoEncoders*; *Machine Learning for Astrophysics*, the closing slides on autoencoders |
 # | **You will be able to** | compute what PCA loses before you run it; build linear, non-linear and denoising autoencoders; compare them fairly with PCA and with filters; say when a large reconstruction error means "unusual", and when it only means "a lot of ink"; explain why a plain autoencoder is no generator |
-# | **You need** | dense networks and gradient descent (lesson *neural_networks*); eigenvectors; variance and covariance |
+# | **You need** | dense networks and how to train them (lessons *neural_networks*, *training_deep_networks*); eigenvectors; variance and covariance |
 # | **Time** | 75 minutes to work through, one to two minutes to run |
 
 # %% tags=["nbval-ignore-output"]

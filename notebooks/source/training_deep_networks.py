@@ -922,18 +922,18 @@ exercises.q7.check(verdicts)
 # ## 7. Further: few labels, and what an autoencoder can do for them
 #
 # Often pictures are plenty and labels are few. An *autoencoder* needs no labels: a network that must give back the picture it was
-# given, through a hidden layer. Can its first layer, the *encoder*, be the start of a classifier? We train two on 4,000
+# given, through a hidden layer. Can its first layer, the *encoder*, be the start of a classifier? We train two on 3,000
 # pictures without labels: a *plain* one, and a *denoising* one, which sees only half of the pixels and must restore the rest.
 # Then a classifier learns from 10, 50 or 500 labels, its first layer random, or an encoder, either *frozen* or trained on.
 #
-# Learning rate and number of steps are chosen on validation pictures for each method and number of labels. Test pictures are 1,000
+# Learning rate and number of steps are chosen on validation pictures for each method and number of labels. Test pictures are 2,000
 # others. Each draw of labels is used by all methods, and we average over many draws. (The errors are those of the draws; there is one
 # encoder of each kind.)
 #
 # **Predict.** How much does pretraining gain at 10, 50 and 500 labels? Does it matter what the autoencoder was asked to do?
 
 # %%
-asked, unlabelled = order[:1_000], order[1_000:]  # test pictures, and those without labels
+asked, unlabelled = order[:2_000], order[2_000:]  # test pictures, and those without labels
 checked, labelled = unlabelled[:500], unlabelled[500:]
 CODE, ALPHAS = 128, np.array([1e-3, 3e-3, 1e-2, 3e-2], "float32")
 

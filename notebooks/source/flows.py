@@ -858,7 +858,7 @@ hue, around = np.arctan2(*cloud.T), sns.husl_palette(16, s=0.9, l=0.5, as_cmap=T
 for ax, stage in zip(axes.flat, (0, 1, 2, 4, 6, 8)):
     plotting.bent_grid(ax, lines[stage])
     ax.scatter(*points[stage].T, c=hue, s=9, zorder=3, cmap=around)
-    ax.set(title=f"after {stage} of 8 layers", xlim=(-2.9, 3.9), ylim=(-1.6, 2))
+    ax.set(title=f"after {stage} of 8 layers", xlim=(-2.9, 3.9), ylim=(-1.6, 2.5))
 axes[0, 0].set_title("latent: normal")
 axes[1, 2].set_title("data: two moons")
 fig.supxlabel("$x_1$")

@@ -2,7 +2,9 @@
 
 import math
 import os
+import re
 
+import nbformat
 import pytest
 
 import notebooks
@@ -267,3 +269,29 @@ def test_an_unknown_lesson_is_refused(folder, capsys):
     with pytest.raises(SystemExit):
         seeds.main(["index"])
     assert "'index' (choose from" in capsys.readouterr().err
+
+
+# ---- tests/seeds.md itself
+
+LESSONS = [name for name in notebooks.lessons() if name != "index"]
+NEEDED = 8  # seeds
+
+
+def stored_claims(lesson):
+    """The sentences that the stored notebook prints, in order."""
+    notebook = nbformat.read(notebooks.NOTEBOOKS / f"{lesson}.ipynb", as_version=4)
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    text = "".join(output.get("text", "") for output in outputs)
+    return re.findall(r"^✓ (.+): .+ \(claimed: ", text, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_every_claim_of_a_lesson_holds_with_eight_seeds_and_is_far_from_failing(lesson):
+    """A claim that is new, or worded anew, has to be measured: `make test-seeds LESSON=...`."""
+    _, *parts = seeds.TABLE.read_text(encoding="utf-8").split("\n## ")
+    part = {part.split("\n", 1)[0]: part for part in parts}.get(lesson)
+    assert part, "not measured yet"
+    assert "**!**" not in part
+    rows = re.findall(r"^\|  \| (.+) \| (\d+) of (\d+) \| ", part, flags=re.MULTILINE)
+    assert sorted(text.replace("\\|", "|") for text, *_ in rows) == sorted(stored_claims(lesson))
+    assert all(held == of and int(of) >= NEEDED for _, held, of in rows)

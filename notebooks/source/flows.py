@@ -633,17 +633,20 @@ def log_p(flow, points):
     return np.concatenate([flow(part).numpy() for part in np.array_split(points, 20)])
 
 
+LOOK = (-1.5, 2.5, -1.0, 1.5)
+look, _ = flows.grid(LOOK, cells=500)
+log_of = {"the truth": true_log_p(look)}
 scores, gap, share, density_of = {}, {}, {}, {}
 
 
 def judge(name, flow):
-    """Check a flow, and keep its gap, its integral and its density on the grid."""
+    """Check a flow, and keep its gap, its integral and its density on the grid and on `look`."""
     for x in (moons_test[:500], rng.normal(scale=2, size=(500, 2))):
         found = flows.check(flow.to_latent, flow.inverse, x)
         checked[name] = flows.Checked(*np.maximum(found, checked.get(name, found)))
     scores[name] = log_p(flow, moons_test)
     gap[name] = claims.mean_and_error(true_test - scores[name])
-    density_of[name] = np.exp(log_p(flow, grid))
+    log_of[name], density_of[name] = log_p(flow, look), np.exp(log_p(flow, grid))
     share[name] = density_of[name].sum() * area
 
 
@@ -651,19 +654,16 @@ for name, flow in trained.items():
     judge(name, flow)
     print(f"{name}: {gap[name]['value']:.2f} ± {gap[name]['se']:.2f} nats above the truth")
 
+
 # %%
-LOOK = (-1.5, 2.5, -1.0, 1.5)
-look, _ = flows.grid(LOOK, cells=500)
-
-
 def show_densities(names, alt):
     _, axes = plt.subplots(1, len(names) + 1, figsize=(15, 3.6), sharey=True)
-    highest = np.exp(true_log_p(look)).max()
-    plotting.density(axes[0], np.exp(true_log_p(look)), LOOK, highest=highest)
-    axes[0].set(title="the truth", xlabel="$x_1$", ylabel="$x_2$")
-    for ax, name in zip(axes[1:], names):
-        plotting.density(ax, np.exp(log_p(trained[name], look)), LOOK, highest=highest)
-        ax.set(title=f"{name}: {gap[name]['value']:.2f} nats", xlabel="$x_1$")
+    highest = np.exp(log_of["the truth"]).max()
+    for ax, name in zip(axes, ("the truth", *names)):
+        plotting.density(ax, np.exp(log_of[name]), LOOK, highest=highest)
+        title = f"{name}: {gap[name]['value']:.2f} nats" if name in gap else name
+        ax.set(title=title, xlabel="$x_1$")
+    axes[0].set_ylabel("$x_2$")
     plotting.show(alt)
 
 
@@ -928,13 +928,11 @@ def height(log_density):
             return level
 
 
-log_densities = {"the truth": true_log_p(look)}
-for name in ("2 couplings", "4 couplings", "8 couplings", "8, two normals", "4 splines"):
-    log_densities[name] = log_p(trained[name], look)
-bridge = {name: height(values) for name, values in log_densities.items()}
+pictured = ("the truth", "2 couplings", "4 couplings", "8 couplings", "8, two normals", "4 splines")
+bridge = {name: height(log_of[name]) for name in pictured}
 fig, axes = plt.subplots(2, 3, figsize=(14.4, 6), sharex=True, sharey=True)
-for ax, (name, values) in zip(axes.flat, log_densities.items()):
-    image = ax.imshow(values.reshape(500, 500), extent=LOOK, origin="lower", cmap="magma",
+for ax, name in zip(axes.flat, pictured):
+    image = ax.imshow(log_of[name].reshape(500, 500), extent=LOOK, origin="lower", cmap="magma",
                       vmin=-12, vmax=1)  # fmt: skip
     ax.set_title(f"{name}: height {bridge[name]:.1f}")
 fig.supxlabel("$x_1$")

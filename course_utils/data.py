@@ -442,13 +442,18 @@ def _download_in_turn(download: Download, path: Path) -> None:
     from filelock import FileLock
 
     lock = FileLock(f"{path}.lock", timeout=PATIENCE, mode=0o666)
-    locked = False
-    with contextlib.suppress(OSError, NotImplementedError):  # it takes too long; there are no locks
-        lock.acquire()
-        locked = True
+    for _ in range(10):
+        try:
+            lock.acquire()
+        except PermissionError:  # another user made it just now, and opens it to all in a moment
+            time.sleep(0.1)
+        except (OSError, NotImplementedError):  # it takes too long; there are no locks
+            break
+        else:
+            break
     try:
         if not path.exists():
-            if locked:
+            if lock.is_locked:
                 _remove_what_was_left_behind(path)
             _download(download, path)
     finally:

@@ -15,6 +15,7 @@ import time
 from functools import partial
 from pathlib import Path
 
+import filelock
 import psutil
 import pytest
 
@@ -197,6 +198,24 @@ def test_a_disk_without_locks_serves_as_well(site, folder, register, monkeypatch
     register(f"{site.url}/good")
     assert data.fetch(NAME).read_bytes() == BODY
     assert somebody.exists(), "who has no lock removes nothing: its owner may be at work"
+
+
+def test_a_lock_that_another_user_is_just_making_is_waited_for(site, folder, register, monkeypatch):
+    acquire, refused = filelock.FileLock.acquire, []
+
+    def refuse_once(lock: filelock.FileLock) -> None:
+        if not refused:
+            refused.append(lock)
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        acquire(lock)
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", refuse_once)
+    left_behind = folder / f"{FILE}-part-old"
+    left_behind.mkdir()
+    os.utime(left_behind, (0, 0))
+    register(f"{site.url}/good")
+    assert data.fetch(NAME).read_bytes() == BODY
+    assert refused and not left_behind.exists(), "only who has the lock removes it"
 
 
 # ---- a full disk

@@ -61,7 +61,7 @@ def locked() -> dict[str, str]:
 def install(folder: Path) -> tuple[Path, dict[str, str]]:
     """Install the course into a new environment; return its Python and the versions there."""
     python = folder / "bin" / "python"
-    uv("venv", folder, "--python", sys.executable)
+    uv("venv", folder, "--seed", "--python", sys.executable)  # with pip, which the tests call
     uv("pip", "install", "--python", python, "--upgrade", "--editable", ".[dev]")
     packages = json.loads(uv("pip", "list", "--python", python, "--format", "json"))
     return python, {plain(package["name"]): package["version"] for package in packages}

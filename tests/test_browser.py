@@ -210,7 +210,8 @@ exercises.q1.check(...)
 @pytest.mark.skipif(bool(browser.missing()), reason=str(browser.missing()))
 def test_lessons_in_a_browser(folder, monkeypatch, capfd):
     monkeypatch.setattr(browser, "CHANGE_SECONDS", 5)
-    write(folder, "index", new_markdown_cell("* [good](good.ipynb)\n* [bad](bad.ipynb)"))
+    links = "Start with [good](good.ipynb).\n\n* [good](good.ipynb)\n* [bad](bad.ipynb)"
+    write(folder, "index", new_markdown_cell(links))
     write(
         folder,
         "good",

@@ -284,9 +284,9 @@ def problems(cells: list, states: list[dict]) -> list[str]:
 
 
 def open_lesson(page, url: str, token: str, lesson: str) -> None:
-    """Open the course map at the printed address, and the lesson by its link there."""
+    """Open the course map at the printed address, and the lesson by its first link there."""
     page.goto(f"{url}lab/tree/notebooks/index.ipynb?reset&token={token}")
-    page.get_by_role("link", name=lesson, exact=True).click()
+    page.get_by_role("link", name=lesson, exact=True).first.click()
     page.wait_for_function(
         """name => window.jupyterapp?.shell.currentWidget?.title.label == name
           && jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status == "idle" """,

@@ -257,7 +257,7 @@ for where, start, bounds in (("where it acts", f_1(places), {"below": 1e-6, "dig
 # somebody forgets the determinant, will the density integrate to more than one?
 
 # %%
-plane, cell = flows.grid((-12, 12, -12, 12), cells=800)
+plane, cell = flows.grid((-12, 12, -12, 12), cells=400)
 between = f_1(tf.constant(plane))
 p_z = np.exp(norm.logpdf(f_2(between)).sum(axis=1))
 print(f"without the determinant: integrates to {p_z.sum() * cell:.3f}")
@@ -1223,7 +1223,7 @@ def log_joint(theta):
 
 
 POSTERIOR_BOX = (-5.0, 5.0, -8.0, 6.0)
-theta, cell = flows.grid(POSTERIOR_BOX, cells=1_000)
+theta, cell = flows.grid(POSTERIOR_BOX, cells=500)
 joint = np.exp(np.asarray(log_joint(theta)))
 log_evidence = np.log(joint.sum() * cell)
 spread = (1 + SIGMA**2) ** 0.5  # of y, given a, when v is averaged out

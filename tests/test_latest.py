@@ -23,6 +23,7 @@ NEWEST = [
     {"name": "tf-keras", "version": "2.20.0"},
     {"name": "brand.new", "version": "0.1"},
     {"name": latest.PROJECT, "version": "0.1.0"},
+    {"name": "pip", "version": "26.3"},
 ]
 SUITE = """\
 import shutil, sys

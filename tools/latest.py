@@ -72,7 +72,7 @@ def changes(old: dict[str, str], new: dict[str, str]) -> str:
     rows = [
         (name, old.get(name, "-"), version)
         for name, version in sorted(new.items())
-        if old.get(name) != version and name != PROJECT
+        if old.get(name) != version and name not in (PROJECT, "pip")
     ]
     if not rows:
         return "Nothing is newer than in requirements.lock."

@@ -36,6 +36,7 @@ from keras import ops
 from scipy.special import softmax
 from scipy.stats import binom, norm
 from sklearn.metrics import roc_auc_score
+from tqdm.auto import tqdm
 
 from course_utils import claims, data, metrics, plotting, training, validation, widgets
 from course_utils.exercises import wine as exercises
@@ -427,7 +428,7 @@ def cross_validate(stack, k=K, lengths=(EPOCHS,)):
     """Tune, train and predict all wines: mean and sd in % vol, each (F, k, 178)."""
     output = np.zeros((len(train), k, len(X), 2))
     best = np.full(len(train), np.inf)
-    for epochs in lengths:
+    for epochs in tqdm(lengths, leave=False, disable=len(lengths) == 1):
         models = [compiled(*stack(), inputs=12, epochs=epochs) for _ in train]
         prior, loss = validation.tune(models, x_train, y_train, epochs, alcohol_score, PRIORS)
         values = {"prior_sigma": prior, "n": np.full(len(prior), train.shape[1])}

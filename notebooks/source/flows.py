@@ -48,6 +48,7 @@ from sklearn.datasets import make_moons
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KDTree
+from tqdm.auto import tqdm
 
 from course_utils import claims, flows, plotting, training, widgets
 from course_utils.exercises import flows as exercises
@@ -650,7 +651,7 @@ def judge(name, flow):
     share[name] = density_of[name].sum() * area
 
 
-for name, flow in trained.items():
+for name, flow in tqdm(trained.items(), leave=False):
     judge(name, flow)
     print(f"{name}: {gap[name]['value']:.2f} ± {gap[name]['se']:.2f} nats above the truth")
 

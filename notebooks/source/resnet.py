@@ -36,6 +36,7 @@ import tensorflow as tf
 from keras import layers, ops
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
+from tqdm.auto import tqdm
 
 from course_utils import blocks, claims, data, plotting, resnet, training, widgets
 from course_utils.exercises import resnet as exercises
@@ -583,7 +584,7 @@ def landscape(network, draw, points=GRID):
         return cross_entropy(network, x_train[:256], y_train[:256], training=True)
 
     surface, places = np.empty((points, points)), np.linspace(-1, 1, points)
-    for i, j in np.ndindex(points, points):
+    for i, j in tqdm(list(np.ndindex(points, points)), desc=network.name, leave=False):
         for variable, w, d, e in zip(weights, centre, first, second):
             variable.assign(w + places[i] * d + places[j] * e)
         surface[j, i] = loss()

@@ -571,7 +571,7 @@ def mean_squares(name, sd, widths, draws=RANDOM_NETWORKS):
     """q of layers 1, 2, ... (layers, draws): one picture and one random network a draw."""
     g, q = networks.activation(name).g, []
     a = unit_pixels[rng.integers(5_000, size=draws), :, None].astype(float)
-    for n_in, n_out in pairwise([784, *widths]):
+    for n_in, n_out in tqdm([*pairwise([784, *widths])], leave=False):
         a = g(sd(n_in, n_out) * rng.normal(size=(draws, n_out, n_in)) @ a)
         q.append((a**2).mean(axis=(1, 2)))
     return np.array(q)
@@ -950,7 +950,7 @@ def encoder(blank, steps=5_000):
         dZ1 = w[2].swapaxes(-1, -2) @ dZ2 * (A > 0)
         return in_weights_and_biases((dZ1, seen), (dZ2, A))
 
-    for _ in train(w, gradient, np.float32(0.002), steps):
+    for _ in tqdm(train(w, gradient, np.float32(0.002), steps), total=steps, leave=False):
         pass
     return w[:2]
 

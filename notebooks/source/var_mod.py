@@ -42,6 +42,7 @@ from scipy.stats import norm
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
+from tqdm.auto import tqdm
 
 from course_utils import claims, data, metrics, plotting, training, widgets
 from course_utils.exercises import var_mod as exercises
@@ -334,8 +335,8 @@ vae_seconds = time.perf_counter() - start  # read by `make bench`, as are vae_ro
 # %% tags=["atol=1"]
 def log_weights(model, x, k):
     """log p(X|z) + log p(z) - log q(z|X) for k draws of z for each picture, (k, N)."""
-    parts = []
-    for part in np.array_split(x, -(-len(x) * k // 2_000)):  # keeps the memory small
+    few_at_a_time, parts = np.array_split(x, -(-len(x) * k // 2_000)), []  # keeps the memory small
+    for part in tqdm(few_at_a_time, leave=False, delay=1):
         z_mu, z_sigma = model.encode(part)
         epsilon = keras.random.normal((k, *z_mu.shape))
         z = z_mu + z_sigma * epsilon

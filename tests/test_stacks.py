@@ -180,7 +180,7 @@ def changed(array, place, value):
         ({"x": X[:, 0]}, "x has shape (60,), but (N, features) is expected"),
         ({"x": X[None]}, "flatten pictures first"),
         ({"x": X[:, :0]}, "x has shape (60, 0)"),
-        ({"x": changed(X, (4, 2), np.nan)}, "x[4, 2] is nan"),
+        ({"x": changed(X, np.s_[4:, 2], np.nan)}, "x[4, 2] is nan"),
         ({"x": changed(X, (0, 1), -np.inf)}, "x[0, 1] is -inf"),
         ({"y": Y[:-1]}, "y has shape (59,), but (60,) is expected"),
         ({"y": np.eye(3)[Y]}, "y has shape (60, 3), but (60,) is expected"),

@@ -428,7 +428,7 @@ def cross_validate(stack, k=K, lengths=(EPOCHS,)):
     """Tune, train and predict all wines: mean and sd in % vol, each (F, k, 178)."""
     output = np.zeros((len(train), k, len(X), 2))
     best = np.full(len(train), np.inf)
-    for epochs in tqdm(lengths, leave=False, disable=len(lengths) == 1):
+    for epochs in lengths:
         models = [compiled(*stack(), inputs=12, epochs=epochs) for _ in train]
         prior, loss = validation.tune(models, x_train, y_train, epochs, alcohol_score, PRIORS)
         values = {"prior_sigma": prior, "n": np.full(len(prior), train.shape[1])}
@@ -444,7 +444,8 @@ def point_stack():
 
 # %%
 networks = {"1 point estimate": cross_validate(point_stack, k=1)}
-networks["1 fewer steps"] = cross_validate(point_stack, k=1, lengths=(40, 80, 160))
+fewer = tqdm((40, 80, 160), leave=False)
+networks["1 fewer steps"] = cross_validate(point_stack, k=1, lengths=fewer)
 
 # %%
 networks["2 Bayesian, squared error"] = cross_validate(

@@ -53,7 +53,7 @@ rng = np.random.default_rng(SEED)
 
 # %%
 DRAWS, STEPS = 8, 500  # section 2: sets of 300 pictures, steps of training
-REPEATS = {10: 16, 50: 16, 500: 10}  # section 7: draws of so many labels
+REPEATS = {10: 64, 50: 32, 500: 10}  # section 7: draws of so many labels
 digits = data.load_mnist5k()
 pixels = (digits.x.reshape(-1, 784) / 255).astype("float32")
 small_pixels = pixels.reshape(-1, 14, 2, 14, 2).mean(axis=(2, 4)).reshape(-1, 196)  # 14 x 14
@@ -1022,7 +1022,7 @@ frozen_behind = accuracy[500]["denoising, frozen"] - accuracy[500]["denoising"]
 claim("500 labels: frozen minus trained on",
       **claims.mean_and_error(frozen_behind), below=0.0, digits=3)  # fmt: skip
 few = [accuracy[n]["denoising, frozen"].mean() - accuracy[n]["denoising"].mean() for n in (10, 50)]
-claim("10 and 50 labels: frozen minus trained on", np.mean(few), above=-0.01, digits=3)
+claim("10 and 50 labels: frozen minus trained on", np.mean(few), above=0.0, digits=3)
 with_dropout = few_labels(50, 24, {"scratch": (None, {"rate": 0.5}),
                                             "denoising": (denoising, {"rate": 0.5})})  # fmt: skip
 control = claims.mean_and_error(with_dropout["denoising"] - with_dropout["scratch"])
@@ -1032,8 +1032,8 @@ claim("50 labels, both with dropout: gain of the denoising encoder", **control, 
 # It gains a few points at most, and only with the right task. The *plain* encoder is no better a start than random weights, and a
 # worse one where labels are fewest, probably because 128 units for 196 pixels let it copy without understanding. The *denoising* one
 # must learn which pixels go together. Its gain is not that of a remedy against little data: it remains when both sides have
-# dropout. "Freeze the weights of the first layers", say the slides on transfer learning. With few labels that saves work and does
-# no harm; with hundreds it holds the network back.
+# dropout. "Freeze the weights of the first layers", say the slides on transfer learning. That is good advice with few labels
+# only; with hundreds it holds the network back.
 #
 # *Learned: pretraining helps when labels are few, if the task makes the encoder learn what the labels will ask.*
 #

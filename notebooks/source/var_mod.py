@@ -452,8 +452,8 @@ claim(
     below=0.05,
     unit="nats",
 )
-below = claims.mean_and_error(exact + vae_nelbo)
-claim("The bound lies below log p(X) by", **below, above=1, unit="nats")
+gap = exact + vae_nelbo
+claim("The bound lies below log p(X) by", **claims.mean_and_error(gap), above=1, unit="nats")
 
 # %% [markdown]
 # The grid is fine enough, and the gap is now a number. Where does it come from? By the derivation
@@ -462,7 +462,6 @@ claim("The bound lies below log p(X) by", **below, above=1, unit="nats")
 # root of the density, which shows its flanks; the ellipses are one and two standard deviations of $q$.)
 
 # %%
-gap = exact + vae_nelbo
 chosen = np.argsort(gap)[[len(gap) // 2, -1]]
 z_mu, z_sigma = (ops.convert_to_numpy(v) for v in vae.encode(x_test[chosen]))
 axis = np.linspace(-4, 4, 161)

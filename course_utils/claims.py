@@ -59,6 +59,10 @@ class _Claim:
         return f"{self.number(self.above)} to {self.number(self.below)}"
 
     @property
+    def line(self) -> str:
+        return f"{self.text}: {self.measured} (claimed: {self.claimed})"
+
+    @property
     def holds(self) -> bool:
         return (self.above is None or self.value > self.above) and (
             self.below is None or self.value < self.below
@@ -125,22 +129,21 @@ class Claims:
         if above is None and below is None:
             raise ValueError("A claim needs a bound: give above=..., below=... or both.")
         claim = _Claim(text, float(np.asarray(value).item()), se, above, below, unit, digits)
-        line = f"{text}: {claim.measured} (claimed: {claim.claimed})"
         if path := os.environ.get("COURSE_CLAIMS"):
             claim.write(path)
             if not claim.holds:
-                print(f"✗ {line}")
+                print(f"✗ {claim.line}")
                 return
         if not claim.holds:
             raise ClaimFailed(
-                f"{line}. The value {claim.value!r} lies outside. If you changed the experiment, "
+                f"{claim.line}. The value {claim.value!r} lies outside. If you changed the experiment, "
                 "this may be a finding; if you did not, please report it with your setup line."
             )
         self._claims[text] = claim
-        print(f"✓ {line}")
+        print(f"✓ {claim.line}")
 
     def __repr__(self) -> str:
-        return "\n".join(f"{c.text}: {c.measured} ({c.claimed})" for c in self._claims.values())
+        return "\n".join(f"✓ {claim.line}" for claim in self._claims.values())
 
     def _repr_html_(self) -> str:
         rows = "".join(

@@ -10,6 +10,9 @@ rest to nbval. The rules:
   differ by one unit of its last printed digit (rounding), or by `RTOL` of the stored value,
   whichever is larger. So print no more digits than another processor repeats.
 * A number printed as a plain integer is a count and must be equal.
+* On the line of a claim, which begins with ✓, the sentence, the unit and the bounds must be equal to
+  the letter; what was measured, and its standard error, may be any number: the claim itself stops
+  where it does not hold.
 * The tags ``rtol=0.05`` and ``atol=0.02`` set a cell's own tolerance, for all its numbers, counts
   included.
 * `nan`, `inf`, version numbers and digits inside a word are words.
@@ -36,6 +39,11 @@ from nbval.plugin import IPyNbCell
 from notebooks import WIDGET_VIEW, missing_data
 
 RTOL = Decimal("1e-3")
+MEASURED = r"[-+]?(?:nan|inf|[0-9.]+)"
+CLAIM = re.compile(
+    rf"✓ (?P<sentence>.*): {MEASURED}(?P<error> ± {MEASURED})?(?P<unit> [^()]*)? "
+    r"\(claimed: (?P<bounds>[^()]*)\)"
+)
 COMPARED = ("text/plain", "text/markdown", "text/latex")
 NUMBER = re.compile(
     r"(?<![\w.])"  # not inside a word or a version number
@@ -91,8 +99,21 @@ def tokens(line: str) -> list[str | Number]:
     return found + line[position:].split()
 
 
+def claim_difference(stored: re.Match, new: re.Match) -> str | None:
+    """Say what is different in two lines of claims, None if nothing is but what was measured."""
+    for part, says in (("sentence", "differs"), ("unit", "differs"), ("bounds", "differ")):
+        if stored[part] != new[part]:
+            return f"the claim's {part} {says}"
+    if bool(stored["error"]) != bool(new["error"]):
+        return "the claim's standard error is there only once"
+    return None
+
+
 def line_difference(stored: str, new: str, tolerance: Tolerance) -> str | None:
     """Say what is different in a line, None if nothing is."""
+    claims = CLAIM.fullmatch(stored), CLAIM.fullmatch(new)
+    if all(claims):
+        return claim_difference(*claims)
     stored_tokens, new_tokens = tokens(stored), tokens(new)
     if len(stored_tokens) != len(new_tokens):
         return "the words differ"

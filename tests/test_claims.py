@@ -68,7 +68,10 @@ def test_the_summary_lists_every_claim_once_as_text_and_as_an_escaped_table(clai
     claim("p < q & r", 1.0, below=2)
     claim("Speed", 2.5, above=2, unit="<m>/s", digits=1)
     claim("p < q & r", 1.5, below=2)  # the cell was run again
-    assert repr(claim) == "p < q & r: 1.50 (below 2.00)\nSpeed: 2.5 <m>/s (above 2.0)"
+    assert repr(claim).splitlines() == [
+        "✓ p < q & r: 1.50 (claimed: below 2.00)",
+        "✓ Speed: 2.5 <m>/s (claimed: above 2.0)",
+    ]
     table = claim._repr_html_()
     assert table.startswith("<table><tr><th") and table.endswith("</tr></table>")
     assert table.count("<tr>") == 3

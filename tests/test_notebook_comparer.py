@@ -1,4 +1,4 @@
-"""The comparer rejects what is wrong: its rules one by one, then with nbval on small notebooks."""
+"""The comparer rejects what is wrong: its rules one by one, then with nbval on a small notebook."""
 
 import os
 import shutil
@@ -10,12 +10,13 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from notebook_comparer import Tolerance, differences, line_difference
 
 ROOT = Path(__file__).resolve().parents[1]
 TAGGED = Tolerance.from_tags(["rtol=0.05", "atol=0.02", "needs-download"])
+CLAIM = "✓ Of d = 2, (all) A: the loss falls by: 0.31 ± 0.02 nats (claimed: above 0.10)"
 
 
 @pytest.mark.parametrize(
@@ -35,9 +36,12 @@ TAGGED = Tolerance.from_tags(["rtol=0.05", "atol=0.02", "needs-download"])
         ("loss nan, inf", "loss nan, inf", Tolerance()),
         ("loss 1.00 of 200", "loss 1.05 of 209", TAGGED),
         ("0.01", "0.03", TAGGED),
+        (CLAIM, CLAIM.replace("0.31 ± 0.02", "17.20 ± 3.00"), Tolerance()),
+        ("✓ It holds: 7 (claimed: 1 to 9)", "✓ It holds: 3 (claimed: 1 to 9)", Tolerance()),
+        ("✓ Far: -10.0 (claimed: below 0)", "✓ Far: -inf (claimed: below 0)", Tolerance()),
     ],
 )
-def test_equal_within_tolerance(stored, new, tolerance):
+def test_equal(stored, new, tolerance):
     assert line_difference(stored, new, tolerance) is None
 
 
@@ -60,6 +64,14 @@ def test_equal_within_tolerance(stored, new, tolerance):
         ("layer_1", "layer_2", TAGGED, "words"),
         ("loss 1.00", "loss 1.06", TAGGED, "off by 0.06, allowed 0.05"),
         ("loss 200", "loss 211", TAGGED, "off by 11, allowed 10"),
+        (CLAIM, CLAIM.replace("falls", "rises"), TAGGED, "the claim's sentence differs"),
+        (CLAIM, CLAIM.replace("d = 2", "d = 3"), TAGGED, "the claim's sentence differs"),
+        (CLAIM, CLAIM.replace("nats", "bits"), TAGGED, "the claim's unit differs"),
+        (CLAIM, CLAIM.replace("0.10", "0.11"), TAGGED, "the claim's bounds differ"),
+        (CLAIM, CLAIM.replace(" ± 0.02", ""), TAGGED, "the claim's standard error"),
+        (CLAIM, CLAIM.replace("0.31", "lost"), TAGGED, "the words differ"),
+        (CLAIM, CLAIM.replace("✓", "✗"), TAGGED, "the words differ"),
+        (CLAIM[2:], CLAIM[2:].replace("0.31", "0.41"), Tolerance(), "0.31 became 0.41"),
     ],
 )
 def test_different(stored, new, tolerance, message):
@@ -79,162 +91,80 @@ def test_a_missing_figure_is_seen_although_pixels_are_not_compared():
     assert differences([], [figure], Tolerance())
 
 
-def stdout(text):
-    return new_output("stream", name="stdout", text=text)
+def said(text):
+    return [new_output("stream", name="stdout", text=text)]
 
 
-def result(**data):
-    return new_output("execute_result", data=data)
-
-
-SHOW_HTML = """
-from IPython.display import HTML, SVG, display
-display(HTML("<p>0.7</p>"))
-display(SVG("<svg xmlns='http://www.w3.org/2000/svg' width='7'/>"))
-"""
-HTML_TEXT = "<IPython.core.display.HTML object>"
-SVG_TEXT = "<IPython.core.display.SVG object>"
-SHOW_WIDGET = "import ipywidgets\nprint('moved')\nipywidgets.IntSlider(value=3)"
-OUTPUTS_OF_HTML = [
-    new_output("display_data", data={"text/html": "<p>0.1</p>", "text/plain": HTML_TEXT}),
-    new_output("display_data", data={"image/svg+xml": "<svg/>", "text/plain": SVG_TEXT}),
+PAGE = "import IPython.display as d; d.display(d.HTML('<p>0.7</p>'))"
+PAGE_STORED = [
+    new_output(
+        "display_data",
+        data={"text/html": "<p>0.1</p>", "text/plain": "<IPython.core.display.HTML object>"},
+    )
 ]
-ERROR = new_output("error", ename="ValueError", evalue="3 rows", traceback=[])
-PRINT_LINES = "print('a 0.1'); print('b 0.2')"
-
-# what a cell does, its source, its stored outputs, its tags; None where it must pass, else what the
-# report must say
+ERROR = [new_output("error", ename="ValueError", evalue="3 rows", traceback=[])]
+RESULT = [new_output("execute_result", data={"text/plain": "0.5"})]
+TWO_LINES = "print('a 0.1'); print('b 0.2')"
+# A cell's source, its stored outputs, its tags; "" where it must pass, else what the report says.
 CELLS = [
-    ("right", "print('loss 0.5')", [stdout("loss 0.5\n")], [], None),
-    ("wrong number", "print('loss 0.7')", [stdout("loss 0.5\n")], [], "0.5 became 0.7: off by 0.2"),
-    ("within tolerance", "print('loss 0.5001')", [stdout("loss 0.5000\n")], [], None),
-    ("within its tag", "print('loss 0.7')", [stdout("loss 0.5\n")], ["atol=0.25"], None),
-    ("beyond its tag", "print('loss 0.9')", [stdout("loss 0.5\n")], ["atol=0.25"], "allowed 0.25"),
-    (
-        "wrong result",
-        "0.7",
-        [result(**{"text/plain": "0.5"})],
-        [],
-        "text/plain, line 1: 0.5 became",
-    ),
-    ("missing line", PRINT_LINES, [stdout("a 0.1\nb 0.2\nc 0.3\n")], [], "3 lines stored, 2 new"),
-    ("extra line", PRINT_LINES, [stdout("a 0.1\n")], [], "1 lines stored, 2 new"),
-    ("changed word", PRINT_LINES, [stdout("a 0.1\nz 0.2\n")], [], "line 2: the words differ"),
-    ("missing output", "None", [stdout("a\n")], [], "outputs stored: ['stdout']"),
-    ("extra output", "print('a')", [], [], "outputs new:    ['stdout']"),
-    ("unforeseen error", "1 / 0", [], [], "ZeroDivisionError"),
-    ("right error", "raise ValueError('3 rows')", [ERROR], ["raises-exception"], None),
-    ("wrong error", "raise ValueError('4 rows')", [ERROR], ["raises-exception"], "3 became 4"),
-    ("no error", "None", [ERROR], ["raises-exception"], "outputs stored: ['error']"),
-    ("stderr", "import sys; print('x', file=sys.stderr)", [], [], None),
-    ("HTML and SVG", SHOW_HTML, OUTPUTS_OF_HTML, [], None),
-    ("widget", SHOW_WIDGET, [stdout("moved\n")], [], None),
-    ("ignored", "print(0.7)", [stdout("0.5\n")], ["nbval-ignore-output"], None),
+    ("print('loss 0.5')", said("loss 0.5\n"), [], ""),
+    ("print('loss 0.7')", said("loss 0.5\n"), [], "0.5 became 0.7: off by 0.2"),
+    ("print('loss 0.7')", said("loss 0.5\n"), ["atol=0.25"], ""),
+    ("print('loss 0.9')", said("loss 0.5\n"), ["atol=0.25"], "allowed 0.25"),
+    ("0.7", RESULT, [], "text/plain, line 1: 0.5 became"),
+    (TWO_LINES, said("a 0.1\nb 0.2\nc 0.3\n"), [], "3 lines stored, 2 new"),
+    (TWO_LINES, said("a 0.1\n"), [], "1 lines stored, 2 new"),
+    (TWO_LINES, said("a 0.1\nz 0.2\n"), [], "line 2: the words differ"),
+    ("None", said("a\n"), [], "outputs stored: ['stdout']"),
+    ("print('a')", [], [], "outputs new:    ['stdout']"),
+    ("1 / 0", [], [], "ZeroDivisionError"),
+    ("raise ValueError('3 rows')", ERROR, ["raises-exception"], ""),
+    ("raise ValueError('4 rows')", ERROR, ["raises-exception"], "3 became 4"),
+    ("None", ERROR, ["raises-exception"], "outputs stored: ['error']"),
+    ("import sys; print('x', file=sys.stderr)", [], [], ""),
+    (PAGE, PAGE_STORED, [], ""),
+    ("import ipywidgets; print('moved'); ipywidgets.IntSlider()", said("moved\n"), [], ""),
+    ("print(0.7)", said("0.5\n"), ["nbval-ignore-output"], ""),
+    ("print('a')", said("a\n"), ["needs-download", "data=here"], ""),
+    ("print('a')", None, ["needs-download", "data=here"], ""),  # never built
+    ("crash()", None, ["needs-download", "data=away"], "neither on disk nor reachable: away"),
+    ("crash()", None, ["needs-download", "data=here"], "neither on disk nor reachable: away"),
+    ("import time; time.sleep(60)", [], [], "Timeout of 3 seconds exceeded"),
 ]
-DOWNLOAD_CELLS = [
-    ("here", "print('a')", [stdout("a\n")], ["needs-download", "data=here"], None),
-    ("here, never built", "print('a')", None, ["needs-download", "data=here"], None),
-    ("away", "crash()", None, ["needs-download", "data=away"], "skipped"),
-    ("later in the section", "crash()", None, ["needs-download", "data=here"], "skipped"),
-    ("main path", "print('a')", [stdout("a\n")], [], None),
+WITH_SEED = [
+    ("print('loss 0.7')", said("loss 0.5\n"), [], ""),
+    ("assert 0.7 < 0.5", [], [], "AssertionError"),
+    ("import os; os._exit(1)", [], [], "The kernel died in this cell"),
 ]
-KERNEL_DIES = [("dies", "import os; os._exit(1)", [], [], "The kernel died in this cell")]
-TIME_RUNS_OUT = [("sleeps", "import time; time.sleep(60)", [], [], "Timeout of 3 seconds exceeded")]
-SEED_CELLS = [
-    ("wrong number", "print('loss 0.7')", [stdout("loss 0.5\n")], [], None),
-    ("failed claim", "assert 0.7 < 0.5", [], [], "AssertionError"),
-]
+COMMAND = [sys.executable, "-m", "pytest", "-n0", "--nbval-cell-timeout=3"]
 
 
-def write_notebook(path, cells):
-    notebook = new_notebook(cells=[new_markdown_cell("# A lesson")])
-    for _, source, outputs, tags, _ in cells:
-        count = None if outputs is None else 1
-        metadata = {"tags": tags}
-        notebook.cells.append(
-            new_code_cell(source, outputs=outputs or [], execution_count=count, metadata=metadata)
-        )
-    nbformat.write(notebook, path)
-
-
-def run_tests(folder, notebooks, **environment):
-    """Lay out a small course, run its tests, return the report of every cell and what was printed.
-
-    A report is "" for a cell that passed, and starts with "skipped" for one that was skipped.
-    """
+@pytest.mark.parametrize(("cells", "seed"), [(CELLS, {}), (WITH_SEED, {"COURSE_SEED": "7"})])
+def test_nbval(tmp_path, cells, seed):
     for part in ("pyproject.toml", "conftest.py", "tests/notebook_comparer.py"):
-        (folder / part).parent.mkdir(exist_ok=True)
-        shutil.copy(ROOT / part, folder / part)
-    shutil.copytree(ROOT / "tools", folder / "tools")
-    with (folder / "conftest.py").open("a") as conftest:
+        (tmp_path / part).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / part, tmp_path / part)
+    shutil.copytree(ROOT / "tools", tmp_path / "tools")
+    with (tmp_path / "conftest.py").open("a") as conftest:
         conftest.write("\nfrom course_utils import data\n")
         conftest.write("data.is_available = lambda name: name == 'here'\n")
-    (folder / "notebooks").mkdir()
-    for name, cells in notebooks.items():
-        write_notebook(folder / "notebooks" / f"{name}.ipynb", cells)
-    command = [sys.executable, "-m", "pytest", "--color=no", "--nbval-cell-timeout=3"]
-    names = [f"notebooks/{name}.ipynb" for name in notebooks]
-    finished = subprocess.run(
-        [*command, "--junitxml=report.xml", *names],
-        cwd=folder,
-        env={key: value for key, value in os.environ.items() if key != "COURSE_SEED"} | environment,
+    notebook = new_notebook()
+    for source, outputs, tags, _ in cells:
+        stored = {} if outputs is None else {"outputs": outputs, "execution_count": 1}
+        notebook.cells.append(new_code_cell(source, metadata={"tags": tags}, **stored))
+    nbformat.write(notebook, tmp_path / "lesson.ipynb")
+    done = subprocess.run(
+        [*COMMAND, "--junitxml=report.xml", "lesson.ipynb"],
+        cwd=tmp_path,
+        env={key: value for key, value in os.environ.items() if key != "COURSE_SEED"} | seed,
         capture_output=True,
         text=True,
-        timeout=120,
+        check=False,
     )
-    assert finished.returncode in (0, 1), finished.stdout + finished.stderr
-    cases = ElementTree.parse(folder / "report.xml").iter("testcase")
     reports = [
-        "".join(f"{child.tag} {child.get('message')} {child.text}" for child in case)
-        for case in cases
+        "".join(f"{child.get('message')} {child.text}" for child in case)
+        for case in ElementTree.parse(tmp_path / "report.xml").iter("testcase")
     ]
-    expected = [cell for cells in notebooks.values() for cell in cells]
-    assert len(reports) == len(expected), finished.stdout
-    titles = [f"{name}: {cell[0]}" for name, cells in notebooks.items() for cell in cells]
-    return dict(zip(titles, reports, strict=True)), finished.stdout
-
-
-NOTEBOOKS = {
-    "plain": CELLS,
-    "download": DOWNLOAD_CELLS,
-    "dies": KERNEL_DIES,
-    "sleeps": TIME_RUNS_OUT,
-}
-
-
-@pytest.fixture(scope="module")
-def nbval(tmp_path_factory):
-    return run_tests(tmp_path_factory.mktemp("course"), NOTEBOOKS)
-
-
-@pytest.fixture(scope="module")
-def nbval_with_seed(tmp_path_factory):
-    return run_tests(tmp_path_factory.mktemp("course"), {"seed": SEED_CELLS}, COURSE_SEED="7")
-
-
-def check(report, expected):
-    if expected is None:
-        assert report == ""
-    else:
-        assert expected in report
-
-
-@pytest.mark.parametrize(
-    ("name", "cell"),
-    [
-        pytest.param(name, cell, id=f"{name}, {cell[0]}")
-        for name, cells in NOTEBOOKS.items()
-        for cell in cells
-    ],
-)
-def test_nbval(nbval, name, cell):
-    check(nbval[0][f"{name}: {cell[0]}"], cell[4])
-
-
-def test_skips_are_visible_and_name_the_data_set(nbval):
-    assert "data set neither on disk nor reachable: away" in nbval[1]
-
-
-@pytest.mark.parametrize("cell", SEED_CELLS, ids=[cell[0] for cell in SEED_CELLS])
-def test_nbval_with_another_seed(nbval_with_seed, cell):
-    check(nbval_with_seed[0][f"seed: {cell[0]}"], cell[4])
+    assert len(reports) == len(cells), done.stdout
+    for (source, _, _, expected), report in zip(cells, reports, strict=True):
+        assert expected in report if expected else not report, f"{source}: {report}"

@@ -36,7 +36,7 @@ import pytest
 from nbval.kernel import RunningKernel
 from nbval.plugin import IPyNbCell
 
-from notebooks import WIDGET_VIEW, missing_data
+from execution import WIDGET_VIEW, missing_data
 
 RTOL = Decimal("1e-3")
 MEASURED = r"[-+]?(?:nan|inf|[0-9.]+)"

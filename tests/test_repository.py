@@ -15,6 +15,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 import notebooks
 from course_utils import data
+from execution import DOWNLOAD_TAG
 
 ROOT = Path(__file__).resolve().parents[1]
 LESSONS = [name for name in notebooks.lessons() if name != "index"]
@@ -111,7 +112,7 @@ def execution_faults(notebook: nbformat.NotebookNode) -> list[str]:
         if cell.cell_type != "code":
             continue
         tags = cell.metadata.get("tags", [])
-        if cell.execution_count is None and notebooks.DOWNLOAD_TAG in tags and not cell.outputs:
+        if cell.execution_count is None and DOWNLOAD_TAG in tags and not cell.outputs:
             continue
         count += 1
         if cell.execution_count != count:
@@ -129,9 +130,9 @@ def tag_faults(notebook: nbformat.NotebookNode) -> list[str]:
         tags = cell.metadata.get("tags", [])
         names = [tag.removeprefix("data=") for tag in tags if tag.startswith("data=")]
         named = named or bool(names)
-        if notebooks.DOWNLOAD_TAG in tags and not named:
+        if DOWNLOAD_TAG in tags and not named:
             faults.append(f"cell {index} needs a download and names no data set")
-        if names and notebooks.DOWNLOAD_TAG not in tags:
+        if names and DOWNLOAD_TAG not in tags:
             faults.append(f"cell {index} names a data set and is not tagged needs-download")
         unknown = [name for name in names if name not in data.registry()]
         faults += [f"cell {index}: no data set {name} in data/registry.toml" for name in unknown]
@@ -192,10 +193,6 @@ def map_faults(path: Path, lessons: list[str]) -> list[str]:
     return faults + [f"{name} is neither there nor called planned" for name in sorted(missing)]
 
 
-def read(lesson: str) -> nbformat.NotebookNode:
-    return nbformat.read(notebooks.notebook_path(lesson), as_version=4)
-
-
 PAGES = [
     path
     for folder in (ROOT, ROOT / "data", ROOT / "docs", ROOT / "notebooks")
@@ -209,24 +206,24 @@ def test_every_notebook_has_a_source():
 
 
 @pytest.mark.parametrize("lesson", notebooks.lessons())
-def test_source_and_notebook_agree(lesson):
-    assert notebooks.agrees(lesson), f"run: make notebooks LESSON={lesson}"
+def test_notebook_is_what_its_source_and_the_drawing_code_make(lesson):
+    assert notebooks.to_do(lesson) == "", "run: make notebooks"
 
 
 @pytest.mark.parametrize("lesson", notebooks.lessons())
 def test_notebook_was_executed_in_order_without_an_error(lesson):
-    assert execution_faults(read(lesson)) == []
+    assert execution_faults(notebooks.read_stored(lesson)) == []
 
 
 @pytest.mark.parametrize("lesson", notebooks.lessons())
 def test_notebook_holds_nothing_of_a_machine(lesson):
-    assert stored_faults(read(lesson)) == []
+    assert stored_faults(notebooks.read_stored(lesson)) == []
     assert notebooks.notebook_path(lesson).stat().st_size < MAX_BYTES
 
 
 @pytest.mark.parametrize("lesson", notebooks.lessons())
 def test_download_cells_name_their_data(lesson):
-    assert tag_faults(read(lesson)) == []
+    assert tag_faults(notebooks.read_stored(lesson)) == []
 
 
 @pytest.mark.parametrize("lesson", notebooks.lessons())
@@ -234,6 +231,22 @@ def test_lesson_is_short_enough(lesson):
     notebook = notebooks.read_source(lesson)
     assert main_path_lines(notebook) <= MAX_SOURCE_LINES
     assert source_faults(notebook) == []
+
+
+@pytest.mark.parametrize("lesson", notebooks.lessons())
+def test_the_cover_is_the_picture_of_its_cell(lesson):
+    picture = notebooks.cover(notebooks.read_stored(lesson))
+    stored = notebooks.cover_path(lesson)
+    assert stored.exists() == (picture is not None)
+    assert picture is None or stored.read_bytes() == picture
+
+
+@pytest.mark.parametrize("lesson", notebooks.lessons())
+def test_every_picture_has_a_text(lesson):
+    for cell in notebooks.read_stored(lesson).cells:
+        for output in cell.get("outputs", []):
+            if "image/png" in output.get("data", {}):
+                assert len(output.metadata["image/png"]["alt"]) > 40, cell.source
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -299,19 +312,3 @@ def test_faults_of_a_page_are_found(tmp_path):
         "resnet exists and is called planned",
         "var_mod is neither there nor called planned",
     ]
-
-
-@pytest.mark.parametrize("lesson", notebooks.lessons())
-def test_the_cover_is_the_picture_of_its_cell(lesson):
-    picture = notebooks.cover(nbformat.read(notebooks.notebook_path(lesson), as_version=4))
-    stored = notebooks.cover_path(lesson)
-    assert stored.exists() == (picture is not None)
-    assert picture is None or stored.read_bytes() == picture
-
-
-@pytest.mark.parametrize("lesson", notebooks.lessons())
-def test_every_picture_has_a_text(lesson):
-    for cell in nbformat.read(notebooks.notebook_path(lesson), as_version=4).cells:
-        for output in cell.get("outputs", []):
-            if "image/png" in output.get("data", {}):
-                assert len(output.metadata["image/png"]["alt"]) > 40, cell.source

@@ -22,15 +22,14 @@ from pathlib import Path
 
 import nbformat
 import numpy as np
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat.v4 import new_code_cell
 from tqdm import tqdm
 
-import notebooks
+import execution
 from course_utils.claims import mean_and_error
 
-LESSON_SECONDS, CELL_SECONDS, PEAK_GB = 120, 30, 1.5
+LESSON_SECONDS, CELL_SECONDS, PEAK_GB = 60, 20, 1.5
+COURSE_SECONDS, COURSE_LESSONS = 700, 17
 PEER_FOLDER = Path(__file__).parent / "peers"
 # For each lesson the share of its peer's training time that it may take, and its variables.
 PEERS = {
@@ -41,35 +40,54 @@ PEERS = {
     "flows": (0.2, ("moons_train", "moons_test", "flow_nll", "flow_seconds")),
     "var_mod": (0.1, ("vae_rows", "vae_nelbo", "vae_seconds")),
 }
-# The kernel itself knows best. On Linux its ru_maxrss may be that of the process that started it.
-PEAK_BYTES = """\
-import re, resource, sys
+# Runs after a lesson. On Linux ru_maxrss may be that of the process that started the kernel.
+FETCH = """
+import json, resource, sys
 from pathlib import Path
-
-status = Path("/proc/self/status")
-found = status.exists() and re.search(r"VmHWM:\\s+(\\d+) kB", status.read_text())
-if found:
-    peak_bytes = int(found[1]) * 1024
+if sys.platform == "darwin":
+    peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e9
 else:
-    unit = 1 if sys.platform == "darwin" else 1024
-    peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-"""
+    status = Path("/proc/self/status").read_text()
+    peak_gb = int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e9
+fetched = {{name: globals()[name] for name in {names} if name in globals()}}
+print(json.dumps(fetched, default=lambda array: array.tolist()))"""
 
 
 @dataclass
 class Measured:
-    """What one run of a lesson took."""
+    """What one run of a lesson took, and what went wrong."""
 
     seconds: float = 0.0
     cells: dict[str, float] = field(default_factory=dict)
     peak_gb: float = 0.0
-    missing: set[str] = field(default_factory=set)
+    missing: list[str] = field(default_factory=list)
     variables: dict = field(default_factory=dict)
+    failed: str = ""
+
+    def row(self) -> tuple[str, str, str]:
+        """Its seconds, its slowest cell and its memory, for a table."""
+        name, seconds = max(self.cells.items(), key=lambda cell: cell[1], default=("none", 0))
+        return f"{self.seconds:.0f}", f"{seconds:.0f} s: {name}", f"{self.peak_gb:.2f} GB"
+
+    def notes(self, lesson: str) -> list[str]:
+        """What was left out of it, and what failed."""
+        without = f"{lesson}: without its data set {', '.join(self.missing)}"
+        failed = f"{lesson} failed in {self.failed}"
+        return [*([without] if self.missing else []), *([failed] if self.failed else [])]
+
+    def over_budget(self) -> list[str]:
+        """Which budgets it misses."""
+        over = {
+            f"over {LESSON_SECONDS} s": self.seconds > LESSON_SECONDS,
+            f"a cell over {CELL_SECONDS} s": max(self.cells.values(), default=0) > CELL_SECONDS,
+            f"over {PEAK_GB} GB": self.peak_gb > PEAK_GB,
+        }
+        return [verdict for verdict, is_so in over.items() if is_so]
 
 
 def lessons() -> list[str]:
     """Names of all lessons that are built."""
-    return sorted(path.stem for path in notebooks.NOTEBOOKS.glob("*.ipynb") if path.stem != "index")
+    return sorted(path.stem for path in execution.NOTEBOOKS.glob("*.ipynb") if path.stem != "index")
 
 
 def names_of(cells: list) -> list[str]:
@@ -83,87 +101,47 @@ def names_of(cells: list) -> list[str]:
     return names
 
 
-def evaluate(client: NotebookClient, names: tuple[str, ...], code: str = "") -> dict:
-    """Values of variables in the kernel, after running some code there."""
-    pairs = ", ".join(f'"{name}": {name}' for name in names)
-    answer = f"import json\nprint(json.dumps({{{pairs}}}, default=lambda array: array.tolist()))"
-    cell = new_code_cell(code + answer)
-    client.nb.cells.append(cell)
-    client.execute_cell(cell, len(client.nb.cells) - 1)
-    return json.loads("".join(output.text for output in cell.outputs))
-
-
-def measure(lesson: str) -> Measured:
-    """Execute a lesson from kernel start to last cell.
-
-    Raises
-    ------
-    RuntimeError
-        If a cell fails, or if the lesson lacks a variable that its peer needs.
-    """
-    notebook = nbformat.read(notebooks.notebook_path(lesson), as_version=4)
-    client = NotebookClient(
-        notebook,
-        timeout=notebooks.CELL_TIMEOUT,
-        kernel_name=notebooks.CURRENT_ENV_KERNEL_NAME,
-        kernel_manager_class=notebooks.CurrentEnvironmentKernel,
-        record_timing=False,
-        resources={"metadata": {"path": str(notebooks.NOTEBOOKS)}},
-    )
-    measured, where = Measured(), "the start of the kernel"
-    start = time.perf_counter()
+def measure(lesson: str, names: tuple[str, ...] = ()) -> Measured:
+    """Execute a lesson from kernel start to last cell; fetch those of its variables that exist."""
+    path = execution.NOTEBOOKS / f"{lesson}.ipynb"
+    client = execution.client(nbformat.read(path, as_version=4), path.parent)
+    cells, last = list(client.nb.cells), new_code_cell(FETCH.format(names=("peak_gb", *names)))
+    client.nb.cells.append(last)
+    measured, where, start = Measured(), "the start of the kernel", time.perf_counter()
     try:
-        with client.setup_kernel(stderr=subprocess.DEVNULL):
-            names = tqdm(names_of(notebook.cells), desc=lesson, leave=False)
-            for index, where in enumerate(names):
-                if notebook.cells[index].cell_type != "code":
+        with client.setup_kernel(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+            for index, where in enumerate(tqdm(names_of(cells), desc=lesson, leave=False)):
+                if cells[index].cell_type != "code":
                     continue
-                if missing := notebooks.missing_data(notebook.cells[: index + 1]):
-                    measured.missing.update(missing)
+                if missing := execution.missing_data(cells[: index + 1]):
+                    measured.missing = sorted({*measured.missing, *missing})
                     continue
                 cell_start = time.perf_counter()
-                client.execute_cell(notebook.cells[index], index)
+                execution.run_cell(client, index)
                 measured.cells[where] = time.perf_counter() - cell_start
-            measured.seconds = time.perf_counter() - start
-            where = "its last cell's variables"
-            measured.peak_gb = evaluate(client, ("peak_bytes",), PEAK_BYTES)["peak_bytes"] / 1e9
-            _, handed = PEERS.get(lesson, (None, ()))
-            ready = f"ready = all(name in globals() for name in {handed})\n"
-            if not measured.missing or evaluate(client, ("ready",), ready)["ready"]:
-                measured.variables = evaluate(client, handed)
-    except CellExecutionError as error:
-        raise RuntimeError(f"{where}: {error.ename}: {error.evalue}") from None
-    except (CellTimeoutError, DeadKernelError) as error:
-        raise RuntimeError(f"{where}: {str(error).splitlines()[0]}") from None
+                measured.seconds = time.perf_counter() - start
+            where = "what follows its last cell"
+            execution.run_cell(client, len(cells))
+        measured.variables = json.loads("".join(output.text for output in last.outputs))
+        measured.peak_gb = measured.variables.pop("peak_gb")
+    except RuntimeError as error:
+        measured.failed = f"{where}: {error}"
     return measured
 
 
 def table(all_measured: dict[str, Measured]) -> list[str]:
-    """One line a lesson, and below them every cell that is too slow."""
+    """One line a lesson; below them their sum, every cell that is too slow, and what went wrong."""
     rows = [("lesson", "seconds", "slowest cell", "peak memory", "budget")]
-    slow = []
+    notes = []
     for lesson, measured in all_measured.items():
-        name, seconds = max(measured.cells.items(), key=lambda cell: cell[1], default=("none", 0))
-        over = {
-            f"over {LESSON_SECONDS} s": measured.seconds > LESSON_SECONDS,
-            f"a cell over {CELL_SECONDS} s": seconds > CELL_SECONDS,
-            f"over {PEAK_GB} GB": measured.peak_gb > PEAK_GB,
-        }
-        rows.append(
-            (
-                lesson,
-                f"{measured.seconds:.1f}",
-                f"{seconds:.1f} s: {name}",
-                f"{measured.peak_gb:.2f} GB",
-                ", ".join(verdict for verdict, is_so in over.items() if is_so) or "kept",
-            )
-        )
-        slow += [
-            f"{lesson}: {seconds:.1f} s in {name}"
-            for name, seconds in measured.cells.items()
-            if seconds > CELL_SECONDS
-        ]
-    return [*columns(rows), *slow]
+        verdict = "failed" if measured.failed else ", ".join(measured.over_budget()) or "kept"
+        rows.append((lesson, *measured.row(), verdict))
+        slow = {name: took for name, took in measured.cells.items() if took > CELL_SECONDS}
+        notes += [f"{lesson}: {took:.0f} s in {name}" for name, took in slow.items()]
+        notes += measured.notes(lesson)
+    seconds = sum(measured.seconds for measured in all_measured.values())
+    budget = f"of the {COURSE_SECONDS} s that all {COURSE_LESSONS} lessons may take"
+    return [*columns(rows), f"together: {seconds:.0f} s {budget}", *notes]
 
 
 def columns(rows: list[tuple[str, ...]]) -> list[str]:
@@ -172,8 +150,8 @@ def columns(rows: list[tuple[str, ...]]) -> list[str]:
     return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
 
-def run_peer(lesson: str, variables: dict) -> dict:
-    """Figures of a lesson's peer, in a process of its own.
+def beside_peer(lesson: str, ours: dict) -> list[str]:
+    """Run a lesson's peer in a process of its own, and lay its figures beside the lesson's.
 
     Raises
     ------
@@ -182,34 +160,31 @@ def run_peer(lesson: str, variables: dict) -> dict:
     """
     done = subprocess.run(
         [sys.executable, PEER_FOLDER / f"{lesson}.py"],
-        input=json.dumps(variables),
+        input=json.dumps(ours),
         stdout=subprocess.PIPE,  # its stderr shows a progress bar
         text=True,
         env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
     )
     if done.returncode:
         raise RuntimeError(f"its peer: exit status {done.returncode}")
-    return json.loads(done.stdout)
+    return comparison(lesson, ours, json.loads(done.stdout))
 
 
 def comparison(lesson: str, ours: dict, theirs: dict) -> list[str]:
     """The lesson's figures beside its peer's, in pairs."""
     most, _ = PEERS[lesson]
-    pairs = max(np.size(value) for value in theirs.values())
     rows = [("", "lesson", "peer", "lesson - peer", "verdict")]
     for name, their in theirs.items():
         our, their = np.array(ours[name]), np.array(their)
         if name.endswith("_seconds"):
-            share = our / their
-            verdict = "kept" if share <= most else "missed"
-            cells = (f"{our:.2f}", f"{their:.2f}", f"{share:.3f} of the peer's")
-            rows.append((name, *cells, f"at most {most}: {verdict}"))
-            continue
-        mean, error = mean_and_error(our - their).values()
-        verdict = "even" if abs(mean) <= 2 * error else "better" if mean < 0 else "worse"
-        both = [mean_and_error(scores) for scores in (our, their, our - their)]
-        cells = [f"{m['value']:.3f} ± {m['se']:.3f}" for m in both]
-        rows.append((name, *cells, verdict))
+            difference = f"{our / their:.3f} of the peer's"
+            verdict = f"at most {most}: {'kept' if our / their <= most else 'missed'}"
+        else:
+            mean, error = mean_and_error(our - their).values()
+            difference = f"{mean:.3f} ± {error:.3f}"
+            verdict = "even" if abs(mean) <= 2 * error else "better" if mean < 0 else "worse"
+        rows.append((name, f"{our.mean():.3f}", f"{their.mean():.3f}", difference, verdict))
+    pairs = max(np.size(value) for value in theirs.values())
     title = f"{lesson} beside its published peer: {pairs} pairs, mean ± standard error"
     return [title, *columns(rows)]
 
@@ -219,22 +194,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Time the lessons and print a table.")
     parser.add_argument("lesson", nargs="?", choices=lessons(), metavar="LESSON")
     lesson = parser.parse_args(arguments).lesson
-    all_measured, notes, failed = {}, [], False
+    all_measured, beside = {}, []
     for name in [lesson] if lesson else lessons():
+        _, names = PEERS.get(name, (None, ()))
+        measured = all_measured[name] = measure(name, names)
+        lacking = [name for name in names if name not in measured.variables]
         try:
-            measured = all_measured[name] = measure(name)
-            if measured.missing:
-                gone = ", ".join(sorted(measured.missing))
-                peer = " and its peer" if name in PEERS and not measured.variables else ""
-                notes.append(f"{name}: no data set {gone}, its sections{peer} were left out")
-            if measured.variables:
-                theirs = run_peer(name, measured.variables)
-                notes += comparison(name, measured.variables, theirs)
+            if names and not lacking:
+                beside += beside_peer(name, measured.variables)
+            elif lacking and not (measured.failed or measured.missing):
+                raise RuntimeError(f"its peer, which needs {', '.join(lacking)}")
         except RuntimeError as error:
-            failed = True
-            print(f"{name} failed in {error}", file=sys.stderr)
-    print("\n".join([*table(all_measured), *notes]))
-    return int(failed)
+            measured.failed = str(error)
+    print("\n".join([*table(all_measured), *beside]))
+    return int(any(measured.failed for measured in all_measured.values()))
 
 
 if __name__ == "__main__":

@@ -33,7 +33,17 @@ _COLUMN = 8  # circles one above the other, and columns, that can be read from a
 
 
 def set_style() -> None:
-    """Set the course's plot style: large type and a colour-blind-safe palette (seaborn's)."""
+    """Set the course's plot style: large type and a colour-blind-safe palette (seaborn's).
+
+    Nothing stays of what a matplotlibrc or an earlier cell has set, and in a notebook figures
+    appear under their cell, whatever ``MPLBACKEND`` says.
+    """
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    if hasattr(shell, "kernel"):
+        shell.run_line_magic("matplotlib", "inline")
+    plt.rcdefaults()
     sns.set_theme(
         context="notebook",
         style="ticks",

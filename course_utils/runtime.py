@@ -1,6 +1,7 @@
 """The start of every lesson: one seed, one line about the machine, and a budget that fits it."""
 
 import contextlib
+import logging
 import os
 import platform
 import sys
@@ -11,8 +12,15 @@ T = TypeVar("T")
 
 
 @contextlib.contextmanager
-def _quiet_native_log():
-    """Hold back what C++ libraries write to the process's stderr; show it if the block fails."""
+def _quiet_libraries():
+    """Hold back what libraries say while they load; show the native log if the block fails.
+
+    C++ libraries write to the process's stderr, Python's warn or log: of a key in a matplotlibrc
+    that matplotlib does not know, or that its list of fonts is being made.
+    """
+    logged = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    logging.captureWarnings(True)
     sys.stderr.flush()
     saved = os.dup(2)
     with tempfile.TemporaryFile() as held:
@@ -27,13 +35,37 @@ def _quiet_native_log():
         finally:
             os.dup2(saved, 2)
             os.close(saved)
+            logging.captureWarnings(False)
+            logging.disable(logged)
+
+
+def forget_unfinished_models() -> None:
+    """Forget the variables of models whose making was stopped half-way.
+
+    Keras keeps a list of variables that wait for their first value. Where a student's mistake or
+    an interrupt stops it there, the list is never emptied, no later model gets its values either,
+    and training fails with words such as "'NoneType' object has no attribute 'assign'". Here it is
+    emptied. Seeds, names and finished models stay as they are, so that no number of a lesson
+    changes; `keras.utils.clear_session` would draw a new seed.
+    """
+    from keras.src.backend.common import global_state
+
+    global_state.set_global_attribute("uninitialized_variables", [])
+
+
+def _keras_is_unusable() -> bool:
+    if "keras" in sys.modules:
+        return sys.modules["keras"].config.backend() != "tensorflow"
+    # A failed import, for want of the other backend say, leaves parts that spoil the next one.
+    return any(name.startswith("keras.") for name in sys.modules)
 
 
 def setup(seed: int = 0) -> int:
     """Make a notebook reproducible and say what it runs on.
 
-    Seeds Python, NumPy and Keras, lets GPU memory grow on demand, sets the course's plot style,
-    and prints one line with versions and device. TensorFlow takes its number of threads from
+    Forgets what earlier cells left in Keras, seeds Python, NumPy and Keras, lets GPU memory grow on
+    demand, sets the course's numbers and plot style whatever other work has set, and prints one
+    line with versions and device. TensorFlow takes its number of threads from
     ``TF_NUM_INTRAOP_THREADS`` and ``TF_NUM_INTEROP_THREADS`` where these are set.
 
     Parameters
@@ -51,6 +83,8 @@ def setup(seed: int = 0) -> int:
     ------
     ValueError
         If the seed is no whole number in that range.
+    RuntimeError
+        If Keras cannot be used because it was imported before, with another backend.
     """
     given = os.environ.get("COURSE_SEED") or seed
     try:
@@ -62,9 +96,16 @@ def setup(seed: int = 0) -> int:
             f"The seed is {given!r}, but it must be a whole number from 0 to {2**32 - 1}: "
             "change setup(seed=...) or the environment variable COURSE_SEED."
         )
-    with _quiet_native_log():
+    if _keras_is_unusable():
+        raise RuntimeError(
+            "Keras was imported before course_utils with a backend other than TensorFlow, or its "
+            "import was stopped half-way: restart the kernel and import course_utils first."
+        )
+    with _quiet_libraries():
         import keras
         import tensorflow as tf
+
+        from course_utils import plotting
 
         gpus = tf.config.list_physical_devices("GPU")
         for gpu in gpus:
@@ -72,10 +113,11 @@ def setup(seed: int = 0) -> int:
             with contextlib.suppress(RuntimeError):
                 tf.config.experimental.set_memory_growth(gpu, True)
         tf.constant(0.0)
+    keras.utils.clear_session(free_memory=False)  # of what an interrupted cell left behind
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_image_data_format("channels_last")
     keras.utils.set_random_seed(seed)
-
-    from course_utils import plotting
-
     plotting.set_style()
     device = f"{len(gpus)} GPU" if gpus else f"CPU with {os.cpu_count()} cores"
     print(

@@ -8,34 +8,16 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 import bench
 import execution
 
-PEER = """\
-import json, sys
-
-given = json.load(sys.stdin)
-print(f"{len(given)} variables", file=sys.stderr)
-rows = [len(train) for train, test in given["splits"]]
-json.dump({"nll": [1.0 * n for n in rows], "train_seconds": 60.0}, sys.stdout)
-"""
-VARIABLES = """\
-import numpy as np
-splits = [(np.arange(n), np.arange(9)) for n in (2, 3, 4)]
-nll, train_seconds = np.array([1.5, 2.4, 3.6]), 3.0
-"""
 AWAY = {"tags": ["needs-download", "data=away"]}
 
 
 @pytest.fixture
 def write(tmp_path, monkeypatch):
-    """Writes a lesson; of the data sets none can be had, and `compared` and `other` have a peer."""
+    """Writes a lesson; of the data sets none can be had."""
     folder = tmp_path / "notebooks"
     folder.mkdir()
     monkeypatch.setattr(execution, "NOTEBOOKS", folder)
     monkeypatch.setattr(execution.data, "is_available", lambda name: False)
-    monkeypatch.setattr(bench, "PEER_FOLDER", tmp_path)
-    peer = 0.1, ("splits", "nll", "train_seconds")
-    monkeypatch.setattr(bench, "PEERS", {"compared": peer, "other": peer})
-    (tmp_path / "compared.py").write_text(PEER)
-    (tmp_path / "other.py").write_text("1 / 0")
 
     def write(lesson, *cells):
         path = folder / f"{lesson}.ipynb"
@@ -65,52 +47,6 @@ def test_a_lesson_is_timed_and_stays_as_it_was(write):
     assert 0.3 < measured.peak_gb < 0.7, "the high-water mark of the kernel, not of this process"
     assert measured.variables == {"where": "here"}
     assert measured.notes("lesson") == ["lesson: without its data set away"]
-
-
-def test_every_lesson_has_a_line_and_what_fails_is_said(write, capfd):
-    write("index", new_code_cell("1 / 0"))
-    write("broken", new_markdown_cell("# Division"), new_code_cell("1 / 0"))
-    write("compared", new_code_cell(VARIABLES))
-    write("dead", new_code_cell("import os\nos._exit(1)"))
-    write("other", new_code_cell(VARIABLES))
-    assert bench.main([]) == 1
-    printed, errors = capfd.readouterr()
-    assert "3 variables" in errors, "a peer's progress is seen"
-    head, broken, compared, dead, other, together, *rest = map(str.split, printed.splitlines())
-    assert " ".join(head) == "lesson seconds slowest cell peak memory budget"
-    verdicts = [(line[0], line[-1]) for line in (broken, compared, dead, other)]
-    names = "broken", "compared", "dead", "other"
-    assert verdicts == [(name, "kept" if name == "compared" else "failed") for name in names]
-    assert " ".join(together).endswith(" of the 700 s that all 17 lessons may take")
-    assert [" ".join(line) for line in rest] == [
-        "broken failed in cell 1, Division: ZeroDivisionError: division by zero",
-        "dead failed in cell 0, import os: Kernel died",
-        "other failed in its peer: exit status 1",
-        "compared beside its published peer: 3 pairs, mean ± standard error",
-        "lesson peer lesson - peer verdict",
-        "nll 2.500 3.000 -0.500 ± 0.058 better",
-        "train_seconds 3.000 60.000 0.050 of the peer's at most 0.1: kept",
-    ]
-
-
-def test_a_peer_that_lacks_variables_fails_unless_they_wait_for_data(write, capsys):
-    write("compared", new_code_cell("splits = []"))
-    assert bench.main(["compared"]) == 1
-    last = capsys.readouterr().out.splitlines()[-1]
-    assert last == "compared failed in its peer, which needs nll, train_seconds"
-    write("compared", new_code_cell(VARIABLES, metadata=AWAY))
-    assert bench.main(["compared"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "compared: without its data set away"
-    write("compared", new_code_cell(VARIABLES), new_code_cell("more = 1", metadata=AWAY))
-    assert bench.main(["compared"]) == 0
-    assert "compared beside its published peer" in capsys.readouterr().out
-
-
-def test_an_unknown_lesson_is_refused(write, capsys):
-    write("flows")
-    with pytest.raises(SystemExit):
-        bench.main(["flowers"])
-    assert "'flowers' (choose from" in capsys.readouterr().err
 
 
 def test_the_table_says_what_is_over_budget():

@@ -9,6 +9,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import seaborn as sns
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
@@ -36,6 +37,16 @@ def test_the_style_is_large_and_colour_blind_safe():
         first = plt.rcParams["axes.prop_cycle"].by_key()["color"][0]
         assert matplotlib.colors.to_hex(first) == "#0173b2"  # blue of seaborn's "colorblind"
         assert not plt.rcParams["axes.spines.top"]
+
+
+def test_the_style_is_the_same_whatever_was_set_before():
+    with plt.rc_context():
+        plotting.set_style()
+        expected = dict(plt.rcParams)
+    with plt.rc_context({"text.usetex": True, "savefig.dpi": 20, "lines.marker": "o"}):
+        sns.set_theme(style="darkgrid", palette="rocket", font="serif", rc={"image.cmap": "jet"})
+        plotting.set_style()
+        assert dict(plt.rcParams) == expected
 
 
 def test_show_stores_one_picture_with_its_alternative_text(ax, shell):

@@ -474,6 +474,12 @@ def _download(download: Download, path: Path) -> None:
     import pooch
     from tqdm.auto import tqdm
 
+    def transfer(url: str, part: str, _: object) -> None:
+        with open(part, "wb") as file:
+            for block in _ask(url):
+                file.write(block)
+                bar.update(len(block))
+
     pooch.get_logger().setLevel("WARNING")  # the progress bar says enough
     with (
         tqdm(
@@ -486,11 +492,27 @@ def _download(download: Download, path: Path) -> None:
             known_hash=f"sha256:{download.sha256}",
             fname=download.file,
             path=scratch,
-            downloader=pooch.HTTPDownloader(progressbar=bar, timeout=(5, 30)),
+            downloader=transfer,
         )
         os.chmod(part, 0o644)  # pooch makes it private; on a shared disk others read it too
         if not path.exists():  # on some disks nobody may replace another's file
             os.replace(part, path)
+
+
+def _ask(url: str) -> Iterator[bytes]:
+    """Ask a server for a file and return its parts; whatever fails here is requests' error."""
+    import requests
+
+    try:
+        answer = requests.get(url, stream=True, timeout=(5, 30))
+        answer.raise_for_status()
+    except requests.RequestException:
+        raise
+    except OSError as error:  # a file of certificates that is not there
+        raise requests.exceptions.SSLError(error) from None
+    except ValueError as error:  # a proxy whose name cannot be one
+        raise requests.exceptions.InvalidURL(error) from None
+    return answer.iter_content(16_384)
 
 
 @contextlib.contextmanager
@@ -502,7 +524,7 @@ def _explained(download: Download, folder: Path) -> Iterator[None]:
         yield
     except requests.RequestException as error:
         raise DataError(
-            f"{download.title} could not be downloaded: {_reason(error)}. "
+            f"{download.title} could not be downloaded: {_reason(error, download.url)}. "
             f"{download.by_hand(folder)}"
         ) from None
     except ValueError as error:  # pooch's word on the checksum: which file, expected, came
@@ -521,23 +543,49 @@ def _explained(download: Download, folder: Path) -> Iterator[None]:
 @functools.cache
 def _reachable(url: str) -> bool:
     import pooch
-    import requests
 
     try:
         return pooch.HTTPDownloader(timeout=3)(url, None, None, check_only=True)
-    except requests.RequestException:
+    except (OSError, ValueError):  # as in `_ask`; those of requests are OSErrors too
         return False
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, url: str) -> str:
     """Put a failed request into a few words (the error's own text runs over lines)."""
-    import requests
+    from requests import exceptions
 
-    if isinstance(error, requests.HTTPError):
+    if isinstance(error, exceptions.HTTPError):
         return f"the server answered {error.response.status_code} {error.response.reason}"
-    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+    if isinstance(error, exceptions.ChunkedEncodingError):
         return "the transfer broke off before its end"
+    scheme = url.partition(":")[0]
+    proxy = _first_set(f"{scheme}_proxy", f"{scheme}_proxy".upper(), "all_proxy", "ALL_PROXY")
+    unusable = (exceptions.InvalidSchema, exceptions.InvalidURL)
+    if isinstance(error, exceptions.ProxyError) or (proxy and isinstance(error, unusable)):
+        fault = f"does not let the request through ({type(error).__name__})"
+        if "SOCKS" in str(error):
+            fault = "speaks SOCKS, for which the package pysocks is missing"
+        where = proxy or "the settings of the system"
+        return f"the proxy named in {where} {fault}; correct or remove it"
+    if isinstance(error, exceptions.SSLError):
+        certificates = _first_set("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") or "REQUESTS_CA_BUNDLE"
+        return (
+            f"the secured connection (TLS) failed ({_innermost(error)}); let {certificates} name "
+            "a file with the certificates that this network uses"
+        )
     return f"no network, or the server does not answer ({type(error).__name__})"
+
+
+def _first_set(*variables: str) -> str:
+    """Return the first of these environment variables that says something, or an empty text."""
+    return next((name for name in variables if os.environ.get(name)), "")
+
+
+def _innermost(error: Exception) -> Exception:
+    """Return the error that requests and urllib3 wrapped into others."""
+    while isinstance(inner := getattr(error, "reason", next(iter(error.args), None)), Exception):
+        error = inner
+    return error
 
 
 def _parse(

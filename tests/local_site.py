@@ -1,9 +1,10 @@
 """A web server on this machine, with a data folder and a registry: no test needs a network."""
 
 import hashlib
+import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -81,15 +82,28 @@ def site():
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch) -> Path:
-    """An empty data folder that COURSE_DATA names, out of reach of any proxy."""
+def folder(tmp_path, monkeypatch) -> Iterator[Path]:
+    """An empty data folder that COURSE_DATA names; of proxies and certificates nothing is said."""
     path = tmp_path / "downloads"
     path.mkdir()
     monkeypatch.setenv("COURSE_DATA", str(path))
+    for variable in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(variable, raising=False)
+        monkeypatch.delenv(variable.upper(), raising=False)
+    for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(variable, raising=False)
     for variable in ("NO_PROXY", "no_proxy"):
         monkeypatch.setenv(variable, "127.0.0.1")
     data._reachable.cache_clear()
-    return path
+    asked, find = set(), socket.getaddrinfo
+
+    def note(host: str, *rest: object, **options: object) -> list:
+        asked.add(host)
+        return find(host, *rest, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", note)
+    yield path
+    assert asked <= {"127.0.0.1"}, "the data layer asks who is not in the registry"
 
 
 @pytest.fixture

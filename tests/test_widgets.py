@@ -27,6 +27,8 @@ from course_utils.widgets import (
     transport,
 )
 
+in_a_browser = pytest.mark.browser  # run by `make test-browser`
+
 
 @pytest.fixture
 def shown(monkeypatch):
@@ -264,6 +266,7 @@ def seen_in_a_browser(body: str, folder, clock: str = "virtual"):
     return json.loads(html.unescape(text))
 
 
+@in_a_browser
 @pytest.mark.parametrize("copies", [1, 2])
 def test_the_pointer_and_the_arrow_keys_choose_the_point_in_a_browser(page, tmp_path, copies):
     made = page()
@@ -449,6 +452,7 @@ addEventListener("load", () => {
 """
 
 
+@in_a_browser
 @pytest.mark.parametrize("copies", [1, 2])
 def test_the_slider_carries_points_and_lattice_in_a_browser(moved, tmp_path, copies):
     made = moved()
@@ -676,6 +680,7 @@ def value(text: str) -> float:
     return float(f"{mantissa}e{power.translate(digits) or 0}")
 
 
+@in_a_browser
 @pytest.mark.parametrize("copies", [1, 2])
 def test_the_methods_take_the_steps_of_the_rules_in_a_browser(made, tmp_path, copies):
     settings = [
@@ -710,6 +715,7 @@ def test_the_methods_take_the_steps_of_the_rules_in_a_browser(made, tmp_path, co
         assert reached == 255
 
 
+@in_a_browser
 def test_a_path_that_runs_away_is_said_and_drawn_as_far_as_it_can_be_seen(made, tmp_path):
     settings = [("gradient descent", 0.3, 0), ("momentum", 1, 0), ("gradient descent", 1, 0)]
     script = DESCENTS.replace("@settings@", json.dumps(settings))
@@ -772,6 +778,7 @@ addEventListener("load", () => {
 """
 
 
+@in_a_browser
 @pytest.mark.parametrize("copies", [1, 2])
 def test_the_swarm_plays_pauses_ends_and_plays_again_in_a_browser(made, tmp_path, copies):
     page = WATCH + made(*VIEWS["swarm"]) * copies + PLAYS
@@ -903,6 +910,7 @@ addEventListener("load", () => {
 """
 
 
+@in_a_browser
 @pytest.mark.parametrize("copies", [1, 2])
 def test_buttons_choose_the_picture_in_a_browser(made, tmp_path, copies):
     page = made(gallery, figures()) * copies + CHOICES
@@ -1106,6 +1114,7 @@ addEventListener("load", () => {
 """
 
 
+@in_a_browser
 @pytest.mark.parametrize("copies", [1, 2])
 def test_the_playground_trains_as_numpy_does_in_a_browser(made, tmp_path, copies):
     nodes = np.stack(np.meshgrid(np.arange(3, 60, 6), np.arange(3, 60, 6)), axis=-1).reshape(-1, 2)
@@ -1233,6 +1242,7 @@ addEventListener("load", () => {
 """
 
 
+@in_a_browser
 def test_the_playground_trains_pauses_stops_and_starts_again_in_a_browser(made, tmp_path):
     page = WATCH + TRACE + made(playground, SETS) + PRESSES
     left, count, states, pressed, keys, seen = seen_in_a_browser(page, tmp_path)
@@ -1287,6 +1297,7 @@ addEventListener("load", () => {
 """
 
 
+@in_a_browser
 @pytest.mark.parametrize("copies", [1, 2])
 def test_a_signal_goes_through_the_layers_as_in_numpy_in_a_browser(made, tmp_path, copies):
     settings = [  # the activation, gain, depth, new draws

@@ -191,7 +191,8 @@ class Exercise:
 
     def solution(self) -> None:
         """Show the worked solution."""
-        _say(f"🔑 **Solution.** {self.explanation}")
+        gap = "\n\n" if self.explanation.startswith("```") else " "  # a fence needs its own line
+        _say(f"🔑 **Solution.**{gap}{self.explanation}")
 
 
 def filled(answer, names):

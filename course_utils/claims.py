@@ -136,8 +136,9 @@ class Claims:
                 return
         if not claim.holds:
             raise ClaimFailed(
-                f"{claim.line}. The value {claim.value!r} lies outside. If you changed the experiment, "
-                "this may be a finding; if you did not, please report it with your setup line."
+                f"{claim.line}. The value {claim.value!r} lies outside. If you changed the "
+                "experiment, this may be a finding; if you did not, please report it with your "
+                "setup line."
             )
         self._claims[text] = claim
         print(f"✓ {claim.line}")

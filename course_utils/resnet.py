@@ -29,6 +29,7 @@ from keras import layers, ops
 from tqdm.auto import tqdm
 
 from course_utils import data, runtime
+from course_utils.training import _watch
 
 PAPER = {20: 8.75, 32: 7.51, 44: 7.17, 56: 6.97, 110: 6.43}  # test error in %: He et al., Table 6
 _PADDING = 4  # pixels on each side, from which the random crops are taken
@@ -239,8 +240,10 @@ def train(
     ------
     ValueError
         If images, classes or numbers are not as above, there are fewer devices than asked for, the
-        folder holds a run with other settings, or the loss is no longer finite.
+        folder holds a run with other settings, or the loss is no longer finite at some step, which
+        is named; the last checkpoint stays.
     """
+    runtime.forget_unfinished_models()
     settings = dict(locals())
     del settings["training"], settings["test"], settings["folder"]
     (x, y), (x_test, y_test) = _checked(training), _checked(test)
@@ -270,16 +273,22 @@ def train(
 
     def save(epoch, logs):
         step, error = every * (epoch + 1), judge(x[apart], y[apart])
-        if not math.isfinite(logs["loss"]):
-            raise ValueError(
-                f"The loss is not finite at step {step}: the training ran away. Start again in "
-                "another folder with a smaller rate."
-            )
         row = {"step": step, "loss": logs["loss"], "error": 100 * (1 - logs["accuracy"])}
         rows.append(row | {"held_out_error": error})
         _write(folder / "history.json", rows)
         manager.save(step)
         bar.set_description(f"{model.name}, held-out error {error:.1f} %")
+
+    watch = _watch(model) if devices == 1 else None  # several devices report every step
+
+    def ended(i, logs):
+        bar.update(i + 1 - bar.n % every)
+        if not math.isfinite(logs["loss"]):
+            step = start + int(watch.first()) if watch else bar.n
+            raise ValueError(
+                f"{model.name}: the loss is no longer finite at step {step} of {steps}; start "
+                "again in another folder with a smaller rate."
+            )
 
     with tqdm(total=steps, initial=start, desc=model.name, unit=" steps", leave=False) as bar:
         if start < steps:
@@ -291,10 +300,7 @@ def train(
                 shuffle=False,
                 verbose=0,
                 callbacks=[
-                    keras.callbacks.LambdaCallback(
-                        on_train_batch_end=lambda i, logs: bar.update(i + 1 - bar.n % every),
-                        on_epoch_end=save,
-                    )
+                    keras.callbacks.LambdaCallback(on_train_batch_end=ended, on_epoch_end=save)
                 ],
             )
     error = judge(x_test, y_test)

@@ -13,7 +13,7 @@ import tensorflow as tf
 from numpy.typing import ArrayLike
 from tqdm.auto import tqdm
 
-from course_utils.training import _BAR
+from course_utils.training import _BAR, _ran_away
 
 _EPSILON, _MOMENTUM = 1e-3, 0.9  # of batch normalisation
 _ACTIVATIONS = {"relu": (tf.nn.relu, 2), "sigmoid": (tf.sigmoid, 1), "tanh": (tf.tanh, 1)}  # gains
@@ -83,7 +83,8 @@ def train(
     ------
     ValueError
         If shapes do not fit, a row or label does not exist, a number is not finite, rates, factors
-        or sizes are not positive, or the activation is unknown.
+        or sizes are not positive, or the activation is unknown; if at some step, which is named,
+        no network has a finite loss any more.
     """
     x, y, classes = _checked_data(x, y)
     batches = _checked_rows(batches, "batches", ("steps", "batch size"), len(x))
@@ -119,7 +120,12 @@ def train(
 
     # Concrete, so that TensorFlow does not warn about the traces of other calls.
     step = tf.function(step).get_concrete_function(tf.constant(batches[0]))
-    history = [step(tf.constant(rows)).numpy() for rows in tqdm(batches, desc="training", **_BAR)]
+    history = []
+    with tqdm(batches, desc="training", **_BAR) as bar:
+        for rows in bar:
+            history.append(step(tf.constant(rows)).numpy())
+            if not np.isfinite(history[-1]).any():  # one that learns can be compared with the rest
+                raise _ran_away("training", len(history), len(batches), " of every network")
     end = losses(tf.constant(held_out), training=False).numpy()
     # fmin takes the number where the other one is NaN.
     found = [np.fmin(part, np.log(classes)) for part in (np.array(history), end)]

@@ -12,6 +12,8 @@ import numpy as np
 import tensorflow as tf
 from tqdm.auto import tqdm
 
+from course_utils import runtime
+
 _STEPS = 50  # steps per execution: after each the loss is recorded and the progress bar moves
 _SLICES = 10  # weight draws per call of `Networks.draws`
 _BAR = {
@@ -21,27 +23,77 @@ _BAR = {
 }
 
 
-class _Report(keras.callbacks.Callback):
-    """Record the mean loss since the last report, and move the bar."""
+class _Watch:
+    """Note, within the graph, at which step a loss first was not finite: of one or many copies.
 
-    def __init__(self, steps: int, description: str) -> None:
+    Python sees a loss only after many steps. Nothing here touches the weights or draws a number.
+    """
+
+    def __init__(self, *copies: int) -> None:
+        self._step = tf.Variable(0, dtype=tf.int64)
+        self._first = tf.Variable(np.zeros(copies, "int64"))  # 0: it always was finite
+
+    def note(self, loss: tf.Tensor) -> None:
+        step = self._step.assign_add(1)
+        runs_away = (self._first == 0) & ~tf.math.is_finite(loss)
+        self._first.assign(tf.where(runs_away, step, self._first))
+
+    def forget(self) -> None:
+        self._step.assign(0)
+        self._first.assign(tf.zeros_like(self._first))
+
+    def first(self) -> np.ndarray:
+        """Return the step for each copy, counted from 1, or 0."""
+        return self._first.numpy()
+
+
+class _WatchedLoss:
+    """A model's `compute_loss`, with a watch on what it returns."""
+
+    def __init__(self, compute_loss) -> None:
+        self._compute_loss, self.watch = compute_loss, _Watch()
+
+    def __call__(self, *arguments, **options):
+        loss = self._compute_loss(*arguments, **options)
+        self.watch.note(loss)
+        return loss
+
+
+def _watch(model: keras.Model) -> _Watch:
+    """Have the model's training steps note whether their loss is finite."""
+    if not isinstance(model.compute_loss, _WatchedLoss):
+        model.compute_loss = _WatchedLoss(model.compute_loss)
+        model.train_function = None  # traced again, with the watch
+    model.compute_loss.watch.forget()
+    return model.compute_loss.watch
+
+
+def _ran_away(description: str, step: int, steps: int, whose: str = "") -> ValueError:
+    if step == 1:
+        help_ = "nothing was learned yet, so look at the first weights, the loss and the inputs"
+    else:
+        help_ = "a smaller learning rate, or inputs scaled to about 1, usually help"
+    return ValueError(
+        f"{description}: the loss{whose} is no longer finite at step {step} of {steps}; {help_}."
+    )
+
+
+class _Report(keras.callbacks.Callback):
+    """Record the mean loss since the last report, move the bar, and stop what ran away."""
+
+    def __init__(self, bar: tqdm, watch: _Watch) -> None:
         super().__init__()
         self.history: dict[str, list[float]] = {"step": []}
-        self.steps, self.description = steps, description
-
-    def on_train_begin(self, logs=None):
-        self.bar = tqdm(total=self.steps, desc=self.description, **_BAR)
+        self.bar, self.watch = bar, watch
 
     def on_train_batch_end(self, batch, logs=None):
-        step = min(batch + 1, self.steps)  # the last execution may be cut short by the data's end
+        step = min(batch + 1, self.bar.total)  # the data's end may cut the last execution short
         self.bar.update(step - self.bar.n)
         self.history["step"].append(step)
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(float(value))
         self.model.reset_metrics()
-
-    def on_train_end(self, logs=None):
-        self.bar.close()
+        self.model.stop_training = self.watch.first() > 0
 
 
 def _check_finite(**arrays: np.ndarray) -> None:
@@ -98,8 +150,10 @@ def fit(
     ------
     ValueError
         If x and y do not have the same length, are empty or hold values that are not finite, or
-        if epochs or batch_size are not positive.
+        if epochs or batch_size are not positive. If the loss is no longer finite at some step,
+        which is named; the model is then put back to where it was before this training.
     """
+    runtime.forget_unfinished_models()
     x, y = np.asarray(x), np.asarray(y)
     if len(x) != len(y) or not len(x):
         raise ValueError(f"x has {len(x)} rows and y has {len(y)}: both need the same, at least 1.")
@@ -114,17 +168,24 @@ def fit(
         model.steps_per_execution = every
         model.train_function = None  # traced again with the new number
     if not model.built:
-        model(x[:1])
-    if not model.optimizer.built:  # variables made inside the first step would have it traced twice
-        model.optimizer.build(model.trainable_variables)
-    report = _Report(steps, description)
-    model.fit(
-        _batches(x, y, epochs, batch_size),
-        epochs=1,
-        shuffle=False,
-        verbose=0,
-        callbacks=[report],
-    )
+        try:
+            model(x[:1])
+        finally:  # a mistake in a layer, or an interrupt, shall not reach the next model
+            runtime.forget_unfinished_models()
+    # The snapshot builds the optimiser: made inside the first step, it would have it traced twice.
+    start, watch = snapshot(model), _watch(model)
+    with tqdm(total=steps, desc=description, **_BAR) as bar:
+        report = _Report(bar, watch)
+        model.fit(
+            _batches(x, y, epochs, batch_size),
+            epochs=1,
+            shuffle=False,
+            verbose=0,
+            callbacks=[report],
+        )
+    if step := int(watch.first()):
+        restore(model, start)
+        raise _ran_away(description, step, steps)
     return {name: np.array(values) for name, values in report.history.items()}
 
 
@@ -278,8 +339,10 @@ def fit_many(
     ------
     ValueError
         If the shapes do not belong together, something is not finite, epochs is below 1, the loss
-        is no number per row, or a name in values is unknown.
+        is no number per row, or a name in values is unknown; if the loss of a copy is no longer
+        finite at some step: both are named, copies counted from 0 as in x.
     """
+    runtime.forget_unfinished_models()
     copies, single = len(x), isinstance(models, keras.Model)
     models = [models] * copies if single else list(models)
     model = models[0]
@@ -320,7 +383,7 @@ def fit_many(
     loss = keras.losses.get(model.loss)
     data = (tf.constant(x), tf.constant(y), tf.constant(rows, dtype=tf.float32))
 
-    def total_loss(weights):
+    def losses(weights):
         call = _stateless(model)
 
         def one_copy(arguments):
@@ -331,15 +394,19 @@ def fit_many(
                 raise ValueError("The model's loss must return one number per row, unreduced.")
             return tf.reduce_sum(rows * each) / tf.reduce_sum(rows) + sum(penalties)
 
-        return tf.reduce_sum(tf.vectorized_map(one_copy, (weights, fixed, *data)))
+        return tf.vectorized_map(one_copy, (weights, fixed, *data))
+
+    watch = _Watch(copies)
 
     def run(steps):
         for _ in tf.range(steps):
             weights = [v.value for v in trainable]
             with tf.GradientTape() as tape:
                 tape.watch(weights)
-                total = total_loss(weights)
+                each = losses(weights)
+                total = tf.reduce_sum(each)
             optimizer.apply(tape.gradient(total, weights), trainable)
+            watch.note(each)
 
     train = tf.function(run).get_concrete_function(tf.constant(_STEPS))
     with tqdm(total=epochs, desc=description, **_BAR) as bar:
@@ -347,4 +414,12 @@ def fit_many(
             steps = min(_STEPS, epochs - bar.n)
             train(tf.constant(steps))
             bar.update(steps)
+            first = watch.first()
+            if first.any():
+                step = first[first > 0].min()
+                ended = np.flatnonzero(first == step)
+                whose = f" of copy {ended[0]} (of 0 to {copies - 1})"
+                if len(ended) > 1:
+                    whose += f" and {len(ended) - 1} more"
+                raise _ran_away(description, step, epochs, whose)
     return Networks(model, trainable, fixed)

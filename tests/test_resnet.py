@@ -2,6 +2,7 @@
 
 import functools
 import json
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ rng = np.random.default_rng(0)
 X = rng.integers(0, 256, (40, 8, 8, 3), dtype=np.uint8)
 Y = rng.integers(0, 3, 40)
 TRAINING, TEST = (X[:30], Y[:30]), (X[30:], Y[30:])
-SMALL = {"depth": 8, "batch": 8, "steps": 4, "held_out": 9, "every": 2}
+SMALL = {"depth": 8, "batch": 8, "steps": 4, "held_out": 9, "every": 2, "decay": 0.1}
 TWO_DEVICES = """
 import sys
 import course_utils
@@ -25,8 +26,7 @@ import numpy as np, tensorflow as tf
 (cpu,) = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 from test_resnet import SMALL, TEST, TRAINING, resnet
-settings = SMALL | {"decay": 0.1}
-run = resnet.train(TRAINING, TEST, sys.argv[1] + "/run", devices=2, **settings)
+run = resnet.train(TRAINING, TEST, sys.argv[1] + "/run", devices=2, **SMALL)
 error = run.history["held_out_error"][-1]
 np.savez(sys.argv[1] + "/two.npz", *run.model.get_weights(), scores=[run.test_error, error])
 """
@@ -46,6 +46,23 @@ def finished(tmp_path_factory) -> tuple[Path, resnet.Run]:
     """An uninterrupted run and its folder."""
     folder = tmp_path_factory.mktemp("finished") / "run"
     return folder, train(folder)
+
+
+@pytest.fixture
+def tiny(monkeypatch) -> None:
+    """Have a network with all kinds of weights trained that is traced in no time."""
+
+    def network(depth, residual, shape, classes, decay):
+        layers = [
+            keras.Input(shape),
+            keras.layers.Conv2D(4, 3),
+            keras.layers.BatchNormalization(momentum=0.9),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(classes),
+        ]
+        return keras.Sequential(layers, name=f"ResNet-{depth}")
+
+    monkeypatch.setattr(resnet, "network", network)
 
 
 # The network
@@ -164,22 +181,14 @@ def test_every_pass_holds_every_image_once_in_an_order_of_its_own():
 
 def test_images_are_shifted_by_up_to_four_pixels_and_every_second_one_is_mirrored():
     padded = np.pad((IMAGES - MEAN) / 255, [(0, 0), (4, 4), (4, 4), (0, 0)])
+    windows = np.lib.stride_tricks.sliding_window_view(padded[..., 0], (8, 12), axis=(1, 2))
+    candidates = np.stack([windows, windows[..., ::-1]], axis=3)  # image, top, left, mirrored
     found = []
     for x, y in drawn(1, 0, 200):
-        for image, row in zip(x, y, strict=True):
-            fits = [
-                (top, left, mirrored)
-                for top in range(9)
-                for left in range(9)
-                for mirrored in (False, True)
-                if np.allclose(
-                    image[:, ::-1] if mirrored else image,
-                    padded[row, top : top + 8, left : left + 12],
-                    atol=1e-6,
-                )
-            ]
+        for image, row in zip(x[..., 0], y, strict=True):
+            fits = np.argwhere(abs(candidates[row] - image).max(axis=(-2, -1)) < 1e-5)
             assert len(fits) == 1  # the image of that class, and no other place
-            found += fits
+            found.append(fits[0])
     tops, lefts, mirrored = np.transpose(found)
     for places in (tops, lefts):
         assert np.bincount(places).min() > 800 / 9 * 0.6 and set(places) == set(range(9))
@@ -190,6 +199,7 @@ def test_images_are_shifted_by_up_to_four_pixels_and_every_second_one_is_mirrore
 # Training
 
 
+@functools.cache
 def by_hand(devices: int) -> list[np.ndarray]:
     """Do four steps with one device's part of each batch after the other."""
     used = np.random.default_rng(0).permutation(30)[SMALL["held_out"] :]
@@ -217,9 +227,8 @@ def by_hand(devices: int) -> list[np.ndarray]:
     return model.get_weights()
 
 
-def test_four_steps_on_one_device_are_those_by_hand(tmp_path):
-    run = train(tmp_path, decay=0.1)
-    assert_same(run.model.get_weights(), by_hand(1), atol=1e-5)
+def test_four_steps_on_one_device_are_those_by_hand(finished):
+    assert_same(finished[1].model.get_weights(), by_hand(1), atol=1e-5)
 
 
 def test_four_steps_on_two_devices_are_those_by_hand(tmp_path):
@@ -256,7 +265,9 @@ def stop_at(monkeypatch, name: str, step: int) -> None:
 
 # Before a checkpoint, and when it is written whole but is not yet named as the last.
 @pytest.mark.parametrize("moment", ["save", "_record_state"])
-def test_a_resumed_run_equals_the_uninterrupted_one(finished, tmp_path, monkeypatch, moment):
+def test_a_resumed_run_equals_the_uninterrupted_one(tiny, tmp_path, monkeypatch, moment):
+    whole = train(tmp_path / "whole")
+    tmp_path /= "stopped"
     with pytest.MonkeyPatch.context() as patch:
         stop_at(patch, moment, step=4)
         with pytest.raises(Stopped):
@@ -265,7 +276,7 @@ def test_a_resumed_run_equals_the_uninterrupted_one(finished, tmp_path, monkeypa
     (tmp_path / "step-4.data-00000-of-00001").write_bytes(b"half")  # whatever a kill may leave
     starts, batches = [], resnet._batches
     monkeypatch.setattr(resnet, "_batches", lambda *a: starts.append(a[-2]) or batches(*a))
-    resumed, whole = train(tmp_path), finished[1]
+    resumed = train(tmp_path)
     assert starts == [2]  # it went on; from the start again, the numbers would be the same
     assert_same(resumed.model.get_weights(), whole.model.get_weights(), atol=0)
     for v, w in zip(
@@ -321,7 +332,8 @@ def test_it_learns(tmp_path):
     x = np.repeat([[0], [80], [160]], 20, axis=0) + rng.integers(0, 60, (60, 1))
     x = np.broadcast_to(x[..., None, None], (60, 8, 8, 1)).astype(np.uint8)
     y = np.repeat([0, 1, 2], 20)
-    run = resnet.train((x, y), (x, y), tmp_path, **SMALL | {"steps": 40, "every": 20, "batch": 20})
+    more = {"steps": 40, "every": 20, "batch": 20, "decay": 1e-4}
+    run = resnet.train((x, y), (x, y), tmp_path, **SMALL | more)
     assert run.history["loss"][1] < run.history["loss"][0]
     assert run.test_error < 34
 
@@ -376,10 +388,42 @@ def test_bad_input_is_refused_and_nothing_is_written(tmp_path, changed, words):
     assert not folder.exists()
 
 
+RAN_AWAY = "^ResNet-8: the loss is no longer finite at step {}; start again in another folder"
+
+
 def test_a_training_that_runs_away_is_stopped_and_not_saved(tmp_path):
-    with pytest.raises(ValueError, match=r"The loss is not finite at step 2.* smaller rate"):
-        train(tmp_path, rate=1e30)
+    with pytest.raises(ValueError, match=RAN_AWAY.format("2 of 10")):
+        train(tmp_path, rate=1e30, steps=10, every=10)  # ten steps per execution
     assert [path.name for path in tmp_path.iterdir()] == ["settings.json"]
+
+
+def spoil(monkeypatch, step: int) -> None:
+    """Let the images of one step be NaN."""
+    batches = resnet._batches
+
+    def spoiled(*arguments):
+        made = batches(*arguments).enumerate(arguments[-2] + 1)
+        return made.map(lambda t, pair: (tf.where(t == step, np.nan, pair[0]), pair[1]))
+
+    monkeypatch.setattr(resnet, "_batches", spoiled)
+
+
+def test_several_devices_name_the_step_without_a_watch(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(resnet, "_watch", lambda model: None)
+    spoil(monkeypatch, 3)
+    with pytest.raises(ValueError, match=RAN_AWAY.format("3 of 4")):
+        train(tmp_path, every=1)  # one step per execution, as they take it
+
+
+def test_a_resumed_training_that_runs_away_names_the_step_of_the_whole(tiny, tmp_path, monkeypatch):
+    train(tmp_path)
+    settings = json.loads((tmp_path / "settings.json").read_text())
+    (tmp_path / "settings.json").write_text(json.dumps(settings | {"steps": 8}))
+    spoil(monkeypatch, 7)
+    with pytest.raises(ValueError, match=RAN_AWAY.format("7 of 8")):
+        train(tmp_path, steps=8)
+    assert (tmp_path / "step-6.index").exists()  # the last checkpoint stays
+    assert json.loads((tmp_path / "history.json").read_text())[-1]["step"] == 6
 
 
 # The command
@@ -418,9 +462,11 @@ def test_the_command_answers_bad_input_with_one_line(small_cifar, tmp_path, caps
     assert line.startswith("python -m course_utils.resnet: held_out=5000 must lie between")
 
 
-def test_the_command_explains_itself():
-    command = [sys.executable, "-m", "course_utils.resnet", "--help"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "The same command again goes on with a run that was stopped" in " ".join(
-        done.stdout.split()
-    )
+def test_the_command_explains_itself(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["resnet", "--help"])
+    monkeypatch.delitem(sys.modules, "course_utils.resnet")  # as `python -m` finds it
+    with pytest.raises(SystemExit) as error:
+        runpy.run_module("course_utils.resnet", run_name="__main__")
+    said = " ".join(capsys.readouterr().out.split())
+    assert error.value.code == 0
+    assert "The same command again goes on with a run that was stopped" in said

@@ -135,6 +135,7 @@ def test_plain_keras_learns_the_same():
     ours, plain = network(0, "sgd", 0.01), network(0, "sgd", 0.01)
     assert_same_weights(ours.get_weights(), plain.get_weights())
     fit(ours, X, Y, epochs=20)
+    plain.compile("sgd", "mse", run_eagerly=True)
     plain.fit(X, Y, batch_size=100, epochs=20, shuffle=False, verbose=0)
     assert_same_weights(ours.get_weights(), plain.get_weights(), atol=1e-5)
 
@@ -240,6 +241,200 @@ def test_fit_says_what_is_wrong(shared, x, y, settings, message):
     assert int(shared.optimizer.iterations) == before
 
 
+# A loss that is not finite
+
+
+class Bomb(keras.layers.Layer):
+    """Pass the input on, but times `value` in step number `at` (0: never)."""
+
+    def build(self, shape):
+        self.at, self.step, self.value = (
+            self.add_weight((), "zeros", trainable=False, name=name)
+            for name in ("at", "step", "value")
+        )
+
+    def call(self, x):
+        self.step.assign(self.step + 1)
+        return tf.where(self.step == self.at, self.value, 1.0) * x
+
+
+@pytest.fixture(scope="module")
+def mined() -> tuple[keras.Model, list[np.ndarray]]:
+    model = keras.Sequential([keras.Input((2,)), Bomb(), keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    return model, snapshot(model)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("at", [2, 37, 50, 51, 100, 101, 120])
+def test_a_loss_that_is_not_finite_is_named_at_its_step(mined, at, value):
+    model, start = mined
+    restore(model, start)
+    fit(model, X, Y, epochs=3)  # what came before is not counted
+    model.layers[0].step.assign(0)
+    model.layers[0].at.assign(at)
+    model.layers[0].value.assign(value)
+    before = snapshot(model)
+    message = f"^fold 3: the loss is no longer finite at step {at} of 120; a smaller learning rate"
+    with pytest.raises(ValueError, match=message):
+        fit(model, X, Y, epochs=40, batch_size=40, description="fold 3")
+    assert_same_weights(snapshot(model), before, rtol=0)
+
+
+def test_after_a_loss_that_was_not_finite_the_same_model_learns_as_if_new(mined):
+    model, start = mined
+    restore(model, start)
+    once = fit(model, X, Y, epochs=60)
+    weights = model.get_weights()
+    restore(model, start)
+    model.layers[0].at.assign(60)
+    model.layers[0].value.assign(np.nan)
+    with pytest.raises(ValueError, match="step 60 of 70"):
+        fit(model, X, Y, epochs=70)
+    model.layers[0].at.assign(0)
+    again = fit(model, X, Y, epochs=60)
+    assert_same_weights(model.get_weights()[-2:], weights[-2:], rtol=0)
+    np.testing.assert_array_equal(again["loss"], once["loss"])
+
+
+def test_a_rate_that_is_too_large_is_named_at_its_step():
+    tape = Tape()
+    tape.seen = []
+    model = keras.Sequential([keras.Input((2,)), tape, keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(30.0), "mse", jit_compile=False)
+    w, b = model.get_weights()
+    steps = 0
+    with np.errstate(over="ignore"):
+        while np.isfinite(np.mean(np.square(X @ w + b - Y))):
+            slope = 2 * (X @ w + b - Y) / np.float32(100)
+            w, b, steps = w - 30 * X.T @ slope, b - 30 * slope.sum(axis=0), steps + 1
+    assert 5 < steps < 40
+    with pytest.raises(ValueError, match=f"step {steps + 1} of 500"):
+        fit(model, X, Y, epochs=500)
+    assert len(tape.seen) == 50  # nothing was done after that execution
+
+
+def test_a_model_that_keras_has_trained_before_is_watched_too():
+    model = linear(keras.optimizers.SGD(30.0))
+    data = training._batches(X, Y, 1, 100)  # so that nothing needs a new trace
+    model.fit(data, shuffle=False, verbose=0)
+    with pytest.raises(ValueError, match=r"no longer finite at step \d+ of 50"):
+        fit(model, X, Y, epochs=50, every=1)
+
+
+def test_a_loss_that_never_was_finite_does_not_blame_the_rate():
+    model = linear(loss=lambda y, z: tf.math.log(-tf.abs(z)))
+    with pytest.raises(ValueError, match="at step 1 of 3; nothing was learned yet, so look at"):
+        fit(model, X, Y, epochs=3)
+
+
+def test_the_copy_whose_loss_is_not_finite_is_named_with_its_step():
+    x = XS * np.array([1, 1e4, 30], "float32")[:, None, None]
+    model = linear(keras.optimizers.SGD(0.05))
+    start, named = snapshot(model), []
+    for i in (1, 2):
+        restore(model, start)
+        with pytest.raises(ValueError) as error:
+            fit(model, x[i], YS[i], epochs=70)
+        named.append(str(error.value))
+    assert named[0] != named[1]  # the second copy is the first to run away
+    step = named[0].split(" at ")[1]
+    restore(model, start)
+    with pytest.raises(ValueError) as error:
+        fit_many(model, x, YS, epochs=70, description="grid")
+    assert str(error.value) == f"grid: the loss of copy 1 (of 0 to 2) is no longer finite at {step}"
+    with pytest.raises(ValueError, match=r"the loss of copy 0 \(of 0 to 2\) and 2 more is no"):
+        fit_many(model, np.stack([x[1]] * 3), YS, epochs=70)
+    assert_same_weights(snapshot(model), start, rtol=0)
+
+
+class Noise(keras.layers.Layer):
+    """Noise by TensorFlow's own generator: one more random operation would change its draws."""
+
+    def call(self, x):
+        return x + tf.random.normal(tf.shape(x))
+
+
+@pytest.mark.parametrize("train", [fit, fit_many])
+def test_watching_the_loss_changes_no_number(train):
+    def learned():
+        keras.utils.set_random_seed(0)
+        noise = Noise() if train is fit else keras.layers.Dropout(0.5)
+        model = keras.Sequential([keras.Input((2,)), noise, keras.layers.Dense(1)])
+        model.compile("adam", "mse")
+        if train is fit:
+            history = fit(model, X, Y, 8, 30)
+            return [*model.get_weights(), history["loss"], np.random.rand(3)]
+        return [*fit_many(model, XS, YS, epochs=52).weights, np.random.rand(3)]
+
+    watched = learned()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "_watch", lambda model: training._Watch())
+        patch.setattr(training._Watch, "note", lambda watch, loss: None)
+        assert_same_weights(watched, learned(), rtol=0)
+
+
+# After a model that was never finished
+
+
+class Student(keras.Model):
+    """A model whose weights Keras makes when it is first called."""
+
+    def __init__(self, initializer="glorot_uniform"):
+        super().__init__()
+        self.inner, self.outer = (
+            keras.layers.Dense(3),
+            keras.layers.Dense(1, None, True, initializer),
+        )
+
+    def call(self, x):
+        return self.outer(self.inner(x))
+
+
+def stop_half_way(kind: type[BaseException], train) -> None:
+    def initializer(shape, dtype=None):
+        raise kind
+
+    model = Student(initializer)
+    model.compile("sgd", "mse")
+    with pytest.raises(BaseException):  # noqa: B017
+        train(model)
+
+
+def by_keras(model: keras.Model) -> None:
+    model.fit(X, Y, verbose=0)
+
+
+def learned() -> list[np.ndarray]:
+    keras.utils.set_random_seed(0)
+    model = Student()
+    model.compile("adam", "mse")
+    return [fit(model, X, Y, epochs=3)["loss"], *model.get_weights()]
+
+
+@pytest.fixture(scope="module")
+def undisturbed() -> list[np.ndarray]:
+    return learned()
+
+
+@pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt])
+def test_after_a_model_that_was_never_finished_others_learn_the_same(undisturbed, kind):
+    stop_half_way(kind, by_keras)
+    assert_same_weights(learned(), undisturbed, rtol=0)
+
+
+@pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt])
+def test_copies_are_trained_after_a_model_that_was_never_finished(shared, kind):
+    stop_half_way(kind, by_keras)
+    assert np.isfinite(fit_many(shared, XS, YS, epochs=1)(XS)).all()
+
+
+@pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt])
+def test_a_model_that_fit_could_not_build_is_forgotten(kind):
+    stop_half_way(kind, lambda model: fit(model, X, Y, epochs=1))
+    keras.Sequential([keras.Input((2,)), Student()])  # Keras would make the other's weights, too
+
+
 # Progress bars
 
 
@@ -261,6 +456,15 @@ def test_a_slow_training_shows_a_bar_that_vanishes(shared, monkeypatch, capsys, 
     assert out == ""
 
 
+@pytest.mark.parametrize("train", [fit, fit_many])
+def test_the_bar_of_a_training_that_ran_away_vanishes(shared, monkeypatch, capsys, train):
+    monkeypatch.setitem(training._BAR, "delay", 0)
+    x, y = (X, Y) if train is fit else (XS, YS)
+    with pytest.raises(ValueError, match="no longer finite"):
+        train(shared, 1e10 * x, y, epochs=120, description="fold 3")
+    assert_came_and_went(capsys.readouterr().err, "fold 3")
+
+
 def test_a_quick_training_shows_nothing(shared, capsys):
     fit(shared, X, Y, epochs=3)
     assert capsys.readouterr() == ("", "")
@@ -273,10 +477,12 @@ YS = np.stack([Y, Y + 1, -Y])
 
 
 def assert_copies_learn_alone(many, models, used=(slice(None),) * 3):
-    """Train the model of each copy on the rows that it used, and compare the weights."""
-    for i, model in enumerate(models):
-        fit(model, XS[i, used[i]], YS[i, used[i]], epochs=60)
-        assert_same_weights([w[i] for w in many.weights], model.get_weights(), atol=1e-5)
+    """Train each copy on the rows that it used, and compare the weights."""
+    alone = models[0]  # from the start of each copy in turn, which spares the others' traces
+    for i, start in enumerate([snapshot(model) for model in models]):
+        restore(alone, start)
+        fit(alone, XS[i, used[i]], YS[i, used[i]], epochs=60)
+        assert_same_weights([w[i] for w in many.weights], alone.get_weights(), atol=1e-5)
 
 
 def test_many_models_learn_what_each_learns_alone():
@@ -288,7 +494,7 @@ def test_many_models_learn_what_each_learns_alone():
     assert_copies_learn_alone(many, models)
     predictions = many(XS)
     assert predictions.shape == (3, 100, 1)
-    np.testing.assert_allclose(predictions[2], models[2](XS[2]), atol=1e-5)
+    np.testing.assert_allclose(predictions[2], models[0](XS[2]), atol=1e-5)  # trained last as it
 
 
 def test_copies_of_one_model_start_from_its_weights_and_weigh_rows():

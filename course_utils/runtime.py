@@ -53,6 +53,11 @@ def forget_unfinished_models() -> None:
     global_state.set_global_attribute("uninitialized_variables", [])
 
 
+def _start_clean(info: object) -> None:
+    """Before each cell of a notebook: what an interrupt left behind may be a few cells old."""
+    forget_unfinished_models()
+
+
 def _keras_is_unusable() -> bool:
     if "keras" in sys.modules:
         return sys.modules["keras"].config.backend() != "tensorflow"
@@ -104,6 +109,7 @@ def setup(seed: int = 0) -> int:
     with _quiet_libraries():
         import keras
         import tensorflow as tf
+        from IPython import get_ipython
 
         from course_utils import plotting
 
@@ -119,6 +125,8 @@ def setup(seed: int = 0) -> int:
     keras.config.set_image_data_format("channels_last")
     keras.utils.set_random_seed(seed)
     plotting.set_style()
+    if shell := get_ipython():
+        shell.events.register("pre_run_cell", _start_clean)
     device = f"{len(gpus)} GPU" if gpus else f"CPU with {os.cpu_count()} cores"
     print(
         f"Python {platform.python_version()}, TensorFlow {tf.__version__}, "

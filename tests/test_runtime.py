@@ -6,6 +6,7 @@ import os
 import random
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -189,6 +190,8 @@ CELLS = {
     f"k = keras.config; print({KERAS})": "float32 1e-07 channels_last\n",
     f"from tf_keras import backend as k; print({KERAS})": "float32 1e-07 channels_last\n",
     "import matplotlib.pyplot as plt; print(plt.rcParams['lines.marker'])": "None\n",
+    "import test_runtime as t; t.stop_half_way(KeyboardInterrupt); print()": "\n",
+    "t.fit_another(); print('trained')": "trained\n",  # without setup() between the two
 }
 
 
@@ -207,6 +210,7 @@ def test_a_lesson_inherits_no_setting_and_changes_no_file(tmp_path):
         "KERAS_HOME": str(tmp_path / ".keras"),
         "KERAS_MAX_EPOCHS": "1",
         "MPLBACKEND": "TkAgg",
+        "PYTHONPATH": str(Path(__file__).parent),
     }
     last = new_code_cell("_ = plt.plot([0, 1])")
     notebook = new_notebook(cells=[*map(new_code_cell, CELLS), last])

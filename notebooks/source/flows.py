@@ -916,7 +916,7 @@ mass = {name: 100 * p[astray].sum() * area for name, p in density_of.items()}
 print(f"mass of the true density astray: {100 * true_p[astray].sum() * area:.3f} %")
 table = {"above the truth, nats": {name: g["value"] for name, g in gap.items()},
          "mass astray, %": mass, "density integrates to": share}  # fmt: skip
-pd.DataFrame(table).round(3)
+pd.DataFrame(table).round({"mass astray, %": 1}).round(2)
 
 
 # %%

@@ -10,9 +10,9 @@ rest to nbval. The rules:
   differ by one unit of its last printed digit (rounding), or by `RTOL` of the stored value,
   whichever is larger. So print no more digits than another processor repeats.
 * A number printed as a plain integer is a count and must be equal.
-* On the line of a claim, which begins with ✓, the sentence, the unit and the bounds must be equal to
-  the letter; what was measured, and its standard error, may be any number: the claim itself stops
-  where it does not hold.
+* On the line of a claim, which begins with ✓, the sentence, the unit and the bounds must be equal
+  to the letter; what was measured, and its standard error, may be any number: the claim itself
+  stops where it does not hold.
 * The tags ``rtol=0.05`` and ``atol=0.02`` set a cell's own tolerance, for all its numbers, counts
   included.
 * `nan`, `inf`, version numbers and digits inside a word are words.

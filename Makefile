@@ -8,43 +8,54 @@ python = $(or $(PYTHON),$(error Python is missing: install Python 3.11, 3.12 or 
 install = $(python) tools/install.py
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-browser test-binder test-seeds test-mutants test-latest notebooks lint \
-	lock bench table clean
+.PHONY: help lab test test-browser test-binder test-seeds test-mutants test-latest test-processors \
+	test-release notebooks lint lock bench table clean
+# Packages of another course stay out.
+unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 lab:  ## install the course and open JupyterLab (LAB_ARGS="--no-browser": passed on to it)
 	@$(install) lab
-	@exec $(BIN)/python tools/lab.py $(LAB_ARGS)
+	@exec $(BIN)/python -I tools/lab.py $(LAB_ARGS)
 
 test:  ## run all tests and notebooks (SEED=7: another seed; TEST_ARGS=tests/test_data.py: some)
 	@$(install) test
 	@$(if $(SEED),COURSE_SEED=$(SEED)) $(BIN)/python -m pytest $(TEST_ARGS)
 
-test-browser:  ## run every lesson in Chromium, try all in it; pictures in screenshots/ (LESSON=flows)
+test-browser:  ## run lessons in Chromium, try all in them (LESSON="flows resnet": these); screenshots/
 	@$(install) test
-	@$(BIN)/python tools/browser.py $(LESSON)
+	@LESSON="$(LESSON)" $(BIN)/python -m pytest -v --tb=short -W "ignore:Session-scoped" \
+		-o addopts= --screenshot=only-on-failure --output=screenshots/failed \
+		-m browser tests/browser.py tests/test_widgets.py
 
 test-binder:  ## run every lesson with one CPU, 2 GB and no rights, as Binder does (LESSON=flows: that one)
 	@$(install) test
 	@$(BIN)/python tools/binder.py $(LESSON)
 
-test-seeds:  ## margins of all claims over N=8 seeds that nobody tuned (LESSON=flows: that one)
+test-seeds:  ## margins of all claims over eight seeds (LESSON=flows: of that one; FIRST=2001: others)
 	@$(install) test
-	@$(BIN)/python tools/seeds.py $(LESSON) $(if $(N),--seeds $(N)) \
-		$(if $(FIRST),--first $(FIRST)) $(if $(FRESH),--fresh)
+	@$(BIN)/python tools/seeds.py $(LESSON) $(if $(FIRST),--first $(FIRST))
 
 test-mutants:  ## plant faults that the tests must catch (N=6: a sample; ONLY=flows: these)
 	@$(install) test
-	@$(BIN)/python tools/mutants.py $(if $(N),--sample $(N)) $(if $(DRAWN),--drawn $(DRAWN)) \
-		$(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED)) $(if $(FRESH),--fresh)
+	@N="$(N)" DRAWN="$(DRAWN)" ONLY="$(ONLY)" SEED="$(SEED)" $(BIN)/python -m pytest -v \
+		--tb=line -o addopts= tools/mutants.py
+
+test-processors:  ## run the notebooks as other processors would (LESSON="flows resnet"; DRAW=7: one)
+	@$(install) test
+	@$(BIN)/python tools/processors.py $(LESSON) $(if $(DRAW),--draw $(DRAW))
 
 test-latest:  ## run the tests with the newest releases, not the lock's (TEST_ARGS=tests/test_data.py)
 	@$(install) test
 	@$(BIN)/python tools/latest.py $(TEST_ARGS)
 
-notebooks:  ## build and execute the notebooks whose source changed (LESSON=flows: that one)
+test-release:  ## install fresh clones for real, as a student and as Binder do
+	@$(install) test
+	@$(BIN)/python -m pytest -v -o addopts= tests/release.py
+
+notebooks:  ## bring the notebooks up to date with their sources (LESSON=flows: execute that one)
 	@$(install) test
 	@$(BIN)/python tools/notebooks.py $(LESSON)
 
@@ -60,9 +71,9 @@ bench:  ## time every lesson in a fresh kernel and print a table (LESSON=flows: 
 	@$(install) test
 	@$(BIN)/python tools/bench.py $(LESSON)
 
-table:  ## run LESSON=resnet with five seeds, store its table (SEEDS="6 7": these; FRESH=1: anew)
+table:  ## run LESSON=resnet with five seeds and store what it records of each
 	@$(install) test
-	@$(BIN)/python tools/table.py $(LESSON) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FRESH),--fresh)
+	@$(BIN)/python tools/seeds.py --table $(LESSON)
 
 clean:  ## remove .venv, build files and caches; downloaded data stay
 	@rm -rf .venv build *.egg-info .pytest_cache .ruff_cache

@@ -48,8 +48,10 @@ LINES = {  # what ruff has no rule for, and names that Keras has in several plac
     r"|\.run_(cell|line)_magic\((?!\"matplotlib\", \"inline\"\))",
 }
 COMMAND = r"(?m)^\s*(!|\?|%%?\w)"  # in a cell
-MAY = {  # the tools start JupyterLab on this machine and talk to it; one module downloads
-    "tools/": "fetches|starts a program",
+MAY = {  # the tools start JupyterLab on this machine and talk to it, two keep their own results in
+    "tools/": "fetches|starts a program",  # build/, and one module downloads
+    "tools/seeds.py": "`joblib` is banned",
+    "tools/mutants.py": "`joblib` is banned",
     "course_utils/data.py": r"`(pooch|requests|numpy\.load)` is banned",
 }
 

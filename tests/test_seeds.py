@@ -1,5 +1,6 @@
-"""tools/seeds.py on two small lessons: the table, and what is kept; and tests/seeds.md itself."""
+"""tools/seeds.py on two small lessons: what is stored and kept; and what the course stores."""
 
+import json
 import re
 import warnings
 
@@ -10,11 +11,9 @@ import seeds
 from course_utils import data
 
 LESSON = """\
-# %% [markdown]
-# # A lesson
-
 # %%
 import os
+import numpy as np
 from course_utils import claims
 
 seed = int(os.environ["COURSE_SEED"])
@@ -22,25 +21,23 @@ claim = claims.Claims()
 # %%
 claim("safe", 10 + seed % 2, above=0)
 claim("fails with odd seeds", seed % 2, below=0.5)
-claim("|exact|", 3, above=2, below=4)
-claim("nearer to its upper bound", 5 + seed % 2, above=0, below=7)
+claim("nearer to its |upper| bound", 5 + seed % 2, above=0, below=7)
 for name in "ab":
     claim("twice", 5, below=5 + seed)
-# %% tags=["nbval-ignore-output"]
-claim("a ratio of times", 3 * (seed % 2), above=-0.5)
+record = {"loss": np.round(np.full(2, seed / 8), 2), "of": "α"}
+# %%
+record = "a cell that may show the table"
 # %% tags=["needs-download", "data=nowhere"]
 1 / 0
 """
 ROWS = """\
-|  | claim | held | mean | sd | above | below | margin |
-| --- | --- | --- | --- | --- | --- | --- | --- |
-|  | safe | 2 of 2 | 10.5 | 0.71 | 0 |  | 14.8 |
-| **!** | fails with odd seeds | 1 of 2 | 0.5 | 0.71 |  | 0.5 | 0.0 |
-|  | \\|exact\\| | 2 of 2 | 3 | 0 | 2 | 4 | 100.0 |
-|  | nearer to its upper bound | 2 of 2 | 5.5 | 0.71 | 0 | 7 | 2.1 |
-|  | twice | 2 of 2 | 5 | 0 |  | 1006 | 100.0 |
-|  | twice | 2 of 2 | 5 | 0 |  | 1006 | 100.0 |
-|  | a ratio of times | 2 of 2 | 1.5 | 2.1 | -0.5 |  |  |
+| | claim | held | mean | sd | claimed | margin |
+| --- | --- | --- | --- | --- | --- | --- |
+|  | safe | 2 of 2 | 10.5 | 0.71 | above 0 | 14.8 |
+| **!** | fails with odd seeds | 1 of 2 | 0.5 | 0.71 | below 0.5 | 0.0 |
+|  | nearer to its \\|upper\\| bound | 2 of 2 | 5.5 | 0.71 | above 0, below 7 | 2.1 |
+|  | twice | 2 of 2 | 5 | 0 | below 1006 | 100.0 |
+|  | twice | 2 of 2 | 5 | 0 | below 1006 | 100.0 |
 """
 
 
@@ -53,48 +50,62 @@ def source(tmp_path, monkeypatch):
         (source / f"{name}.py").write_text(text, encoding="utf-8")
     monkeypatch.setattr(notebooks, "NOTEBOOKS", tmp_path)
     monkeypatch.setattr(data, "is_available", lambda name: False)
-    monkeypatch.setattr(seeds, "STORE", tmp_path / "build")
-    monkeypatch.setattr(seeds, "TABLE", tmp_path / "seeds.md")
+    monkeypatch.setattr(seeds, "KEPT", tmp_path / "build")
+    monkeypatch.setattr(seeds, "MARGINS", tmp_path / "seeds.md")
+    monkeypatch.setattr(seeds, "SEEDS", 2)
+    monkeypatch.setattr(seeds, "TABLE_SEEDS", [1, 3])
     return source
 
 
-def test_the_table_tells_what_held_and_runs_are_kept(source, monkeypatch, capsys):
-    seeds.TABLE.write_text("# Old\n\n## fails\n\nit stays\n\n## gone\n\nit goes\n")
-    assert seeds.main(["--seeds", "2"]) == 1
-    said, table = capsys.readouterr().out, seeds.TABLE.read_text(encoding="utf-8")
-    assert table.endswith(ROWS)
-    assert "## fails\n\nit stays\n\n## lesson\n" in table
-    assert "LESSON=lesson N=2`: seeds 1001 to 1002" in table
-    assert "without nowhere.\n" in table
-    assert "fails failed with seed 1002: cell 0 failed" in said
-    assert "3 to mend" in said and "lesson: fails with odd seeds\n" in said
-    assert said.endswith("Measured with other code, or not at all: fails\n")
-
-    ran = []
-    made = {"text": "it is", "value": 1, "above": 0, "below": None, "holds": True, "timed": False}
-    monkeypatch.setattr(seeds, "run", lambda notebook, seed: ran.append(seed) or [made])
-    seeds.main(["lesson", "--seeds", "3"])
-    assert ran == [1003]
+def test_the_margins_tell_what_held_and_runs_are_kept(source, monkeypatch, capsys):
+    seeds.MARGINS.write_text("# Old\n\n## fails\n\nit stays\n\n## gone\n\nit goes\n")
+    assert seeds.main([]) == 1
+    said, margins = capsys.readouterr().out, seeds.MARGINS.read_text(encoding="utf-8")
+    assert margins.endswith(ROWS)
+    assert "\n## fails\n\nit stays\n\n## lesson\n\nSeeds 1001 to 1002, code " in margins
+    assert "without nowhere.\n" in margins
+    assert "2 to mend\n  fails failed: cell 0 failed" in said
+    assert "lesson: fails with odd seeds\n" in said
     assert seeds.stale() == ["fails"]
+
+    def execute(notebook, **variables):
+        raise RuntimeError("executed")
+
+    monkeypatch.setattr(notebooks, "execute", execute)
+    seeds.main(["lesson"])
+    assert "executed" not in capsys.readouterr().out, "the runs were kept"
     (source / "lesson.py").write_text(LESSON.replace("with odd seeds", "whenever a seed is odd"))
     assert seeds.stale() == ["fails"], "a claim may be worded anew"
-    (source / "lesson.py").write_text(LESSON.replace("above=2", "above=1"))
+    (source / "lesson.py").write_text(LESSON.replace("above=0)", "above=1)"))
     assert seeds.stale() == ["fails", "lesson"]
-    seeds.main(["lesson", "--seeds", "2"])
-    assert ran == [1003, 1001, 1002]
+    seeds.main(["lesson"])
+    assert "lesson failed: executed" in capsys.readouterr().out
 
 
-def test_a_single_seed_is_refused(capsys):
-    with pytest.raises(SystemExit):
-        seeds.main(["--seeds", "1"])
-    assert "1 seeds have no standard deviation: ask for 2 or more" in capsys.readouterr().err
+def test_records_are_stored_with_a_hash_of_their_code(source, capsys):
+    assert seeds.main(["lesson", "--table"]) == 0
+    table = json.loads((source.parent / "tables" / "lesson.json").read_text(encoding="utf-8"))
+    assert table["seeds"] == [1, 3]
+    assert table["records"] == [{"loss": [loss] * 2, "of": "α"} for loss in (0.12, 0.38)]
+    assert table["code"] == seeds.code_hash(seeds.experiment("lesson"))
+    assert seeds.main(["fails", "--table"]) == 1
+    assert "it has no line that begins with `record = {`" in capsys.readouterr().out
 
 
 def test_every_lesson_was_run_with_eight_seeds_and_no_claim_is_marked():
-    tables = seeds.sections()
-    assert [*tables] == seeds.lessons(), "run `make test-seeds LESSON=...` for those not yet there"
-    for lesson, text in tables.items():
-        assert int(re.search(r" N=(\d+)", text)[1]) >= 8, lesson
-        assert "**!**" not in text, lesson
+    margins = seeds.margins()
+    assert [*margins] == seeds.lessons(), "run `make test-seeds LESSON=...` for those not yet there"
+    for lesson, text in margins.items():
+        first, last = map(int, re.search(r"eeds (\d+) to (\d+)", text).groups())
+        assert last - first == 7, lesson
+        assert "**!**" not in text, f"a claim of {lesson} needs a better experiment"
     if names := seeds.stale():
         warnings.warn(f"tests/seeds.md is older than the code of {', '.join(names)}", stacklevel=1)
+
+
+def test_stored_tables_are_small_and_from_the_code_of_their_lessons():
+    for path in (notebooks.NOTEBOOKS / "tables").glob("*.json"):
+        made_from = json.loads(path.read_text(encoding="utf-8")).get("code")
+        code = seeds.code_hash(seeds.experiment(path.stem))
+        assert made_from == code, f"the experiment has changed: `make table LESSON={path.stem}`"
+        assert path.stat().st_size <= 4e6, path

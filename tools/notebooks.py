@@ -3,39 +3,31 @@
 python tools/notebooks.py           every lesson whose notebook is not what its source makes
 python tools/notebooks.py flows     executes this lesson, whether it changed or not
 
-A lesson is executed, in a fresh kernel, if its code changed or its pictures were drawn by other
+A lesson is executed, in a fresh kernel, if its code changed or its figures were drawn by other
 drawing code than today's. Where only its text changed, the text is put into the stored notebook.
 
-A cell whose code is the same keeps its stored outputs if tests/notebook_comparer.py finds no
-difference. What that cannot judge, pictures and outputs that are not compared, stays only if no
-code cell and no drawing code changed and all else was found equal; then the file stays as it is,
-and removing it first has everything drawn anew.
-
-A lesson that raises an error is reported and leaves its stored notebook as it was.
+The outputs of a stored notebook are those of one run. They stay, pictures included, when the same
+code is executed again and tests/notebook_comparer.py finds no difference; whoever wants all of it
+drawn anew removes the file first. A lesson that raises an error leaves its notebook as it was.
 """
 
 import argparse
 import ast
 import base64
-import difflib
 import functools
 import hashlib
 import json
 import os
 import subprocess
 import sys
-import textwrap
-import time
 from pathlib import Path
 
-# jsonschema's grammar of web addresses, which no notebook needs: a second to load, of two in all.
-sys.modules["rfc3987_syntax"] = None
+import jupytext
+import nbformat
+from nbformat import NotebookNode
 
-import jupytext  # noqa: E402
-import nbformat  # noqa: E402
-
-import execution  # noqa: E402
-from execution import WIDGET_VIEW, missing_data  # noqa: E402
+import execution
+from execution import WIDGET_VIEW, missing_data
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
@@ -45,24 +37,12 @@ IGNORED_TAG = "nbval-ignore-output"
 TAGS_OF_COMPARISON = ("rtol=", "atol=", "nbval-", COVER_TAG)  # they change nothing in a run
 ONLY_TEXT = "its text changed"
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
-LANGUAGE_INFO = {  # without the version, which would change the file from Python to Python
-    "codemirror_mode": {"name": "ipython", "version": 3},
-    "file_extension": ".py",
-    "mimetype": "text/x-python",
-    "name": "python",
-    "nbconvert_exporter": "python",
-    "pygments_lexer": "ipython3",
-}
+LANGUAGE_INFO = {"name": "python", "pygments_lexer": "ipython3"}
 
 
 def lessons() -> list[str]:
     """Names of all lessons that have a source."""
     return sorted(path.stem for path in (NOTEBOOKS / "source").glob("*.py"))
-
-
-def source_path(lesson: str) -> Path:
-    """Where the text of a lesson is."""
-    return NOTEBOOKS / "source" / f"{lesson}.py"
 
 
 def notebook_path(lesson: str) -> Path:
@@ -75,26 +55,25 @@ def cover_path(lesson: str) -> Path:
     return NOTEBOOKS / "figures" / f"{lesson}.png"
 
 
-def read_source(lesson: str) -> nbformat.NotebookNode:
+def read_source(lesson: str) -> NotebookNode:
     """Turn a lesson's source into the notebook that it stands for, without outputs.
 
     Nothing in it depends on the machine or the moment: cells are named by their position, and of
     Jupytext's metadata nothing is left that could pair the notebook with its source.
     """
-    notebook = jupytext.reads(source_path(lesson).read_text(encoding="utf-8"), fmt="py:percent")
+    notebook = jupytext.read(NOTEBOOKS / "source" / f"{lesson}.py", fmt="py:percent")
     for position, cell in enumerate(notebook.cells):
         cell.id = f"cell-{position:03d}"
         cell.metadata = {k: v for k, v in cell.metadata.items() if not k.startswith("lines_to_")}
-    made_by = {"code": code_hash(notebook)}
     notebook.metadata = {
-        "course": made_by,
+        "course": {"drawing": drawing_code()},
         "kernelspec": KERNELSPEC,
         "language_info": LANGUAGE_INFO,
     }
     return notebook
 
 
-def read_stored(lesson: str) -> nbformat.NotebookNode | None:
+def read_stored(lesson: str) -> NotebookNode | None:
     """The stored notebook; None where there is none, or one that a conflict left unreadable."""
     try:
         return nbformat.v4.reads(notebook_path(lesson).read_text(encoding="utf-8"))
@@ -102,36 +81,28 @@ def read_stored(lesson: str) -> nbformat.NotebookNode | None:
         return None
 
 
-def package_hash(root: Path = ROOT) -> str:
-    """Hash of what, besides its own code, decides what a lesson gives: the package and the lock."""
-    paths = [*sorted((root / "course_utils").rglob("*.py")), root / "requirements.lock"]
-    texts = [path.read_bytes() for path in paths if path.exists()]
-    return hashlib.sha256(b"\0".join(texts)).hexdigest()
-
-
-def code_cells(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
     """The cells of a notebook that are executed."""
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def short_hash(value: list) -> str:
-    """Hash of what JSON can hold."""
-    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16]
-
-
-def code_hash(notebook: nbformat.NotebookNode) -> str:
-    """Hash of a lesson's code cells, and of their tags but for those that only compare."""
-    code = []
-    for cell in code_cells(notebook):
-        tags = cell.metadata.get("tags", [])
-        code.append([cell.source, [tag for tag in tags if not tag.startswith(TAGS_OF_COMPARISON)]])
-    return short_hash(code)
+def code(notebook: NotebookNode) -> list[tuple[str, list[str]]]:
+    """What a run depends on in a lesson: its code cells, and the tags that do not only compare."""
+    cells = [(cell.source, cell.metadata.get("tags", [])) for cell in code_cells(notebook)]
+    return [
+        (text, [t for t in tags if not t.startswith(TAGS_OF_COMPARISON)]) for text, tags in cells
+    ]
 
 
 def meaning(node: object) -> list | str:
-    """A syntax tree as lists, without its docstrings: the same on every Python."""
+    """A syntax tree as lists, the same on every Python, without docstrings and sentences.
+
+    A sentence is a string of four words or more that holds no code of a browser.
+    """
     if isinstance(node, list):
-        return [one for one in map(meaning, node) if one]
+        return [meaning(one) for one in node]
+    if isinstance(node, str) and node.count(" ") > 2 and not {*"<{;"} & {*node}:
+        return ""
     if not isinstance(node, ast.AST):
         return repr(node)
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
@@ -140,24 +111,28 @@ def meaning(node: object) -> list | str:
     return [type(node).__name__, *fields]
 
 
+def code_hash(*sources: str) -> str:
+    """Hash of what code does: comments, line breaks and sentences do not count."""
+    trees = [meaning(ast.parse(source)) for source in sources]
+    return hashlib.sha256(repr(trees).encode()).hexdigest()[:16]
+
+
 @functools.cache
-def drawing_code() -> dict[str, str]:
-    """Hash of each module that draws; its comments, docstrings and line breaks do not count."""
-    trees = {name: ast.parse((ROOT / name).read_bytes()) for name in DRAWING_CODE}
-    return {name: short_hash(meaning(tree)) for name, tree in trees.items()}
+def drawing_code() -> str:
+    """Hash of the modules that draw."""
+    return code_hash(*((ROOT / name).read_text(encoding="utf-8") for name in DRAWING_CODE))
 
 
-def has_picture(cell: nbformat.NotebookNode) -> bool:
-    """Whether a cell shows something of which the comparer sees the presence alone."""
-    kinds = [kind for output in cell.get("outputs", []) for kind in output.get("data", {})]
-    return any(kind.startswith("image/") or kind == "text/html" for kind in kinds)
+def package_hash() -> str:
+    """Hash of what, besides its own code, decides what a lesson gives: the package and the lock."""
+    paths = [*sorted((ROOT / "course_utils").rglob("*.py")), ROOT / "requirements.lock"]
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in paths)).hexdigest()
 
 
-def splice(notebook: nbformat.NotebookNode, stored: nbformat.NotebookNode) -> None:
+def splice(notebook: NotebookNode, stored: NotebookNode) -> None:
     """Put the stored outputs of the same code into a notebook that was read from its source."""
     for cell, before in zip(code_cells(notebook), code_cells(stored), strict=True):
         cell.outputs, cell.execution_count = before.outputs, before.execution_count
-    notebook.metadata.course = stored.metadata.course
 
 
 def to_do(lesson: str) -> str:
@@ -165,13 +140,10 @@ def to_do(lesson: str) -> str:
     notebook, stored = read_source(lesson), read_stored(lesson)
     if stored is None:
         return "it has no notebook that can be read"
-    made_by, code = stored.metadata.get("course", {}), notebook.metadata.course.code
-    if made_by.get("code") != code or code_hash(stored) != code:
+    if code(notebook) != code(stored):
         return "its code changed"
-    drawn_by = made_by.get("drawing", {})
-    older = [name for name, today in drawing_code().items() if drawn_by.get(name) != today]
-    if older and any(map(has_picture, stored.cells)):
-        return f"its figures are older than {' and '.join(older)}"
+    if notebook.metadata.course != stored.metadata.get("course"):
+        return "its figures are older than the drawing code"
     splice(notebook, stored)
     return ONLY_TEXT if notebook != stored else ""
 
@@ -180,34 +152,25 @@ def clean(outputs: list) -> list:
     """Outputs as they are stored: what a reader sees and another machine can repeat.
 
     Left out are stderr (progress bars, log lines), widgets (dead without a kernel: a static figure
-    stands beside each) and the inner lines of tracebacks (they hold paths of this machine). Prints
-    that follow each other become one.
+    stands beside each) and the inner lines of tracebacks (they hold paths of this machine).
     """
-    kept = []
     for output in outputs:
-        if output.output_type == "stream":
-            if output.name == "stderr":
-                continue
-            if kept and kept[-1].output_type == "stream":
-                kept[-1].text += output.text
-                continue
-        elif output.output_type == "error":
+        if output.output_type == "error":
             output.traceback = [f"{output.ename}: {output.evalue}"]
-        elif WIDGET_VIEW in output.data:
-            continue
-        kept.append(output)
-    return kept
+    seen = [output for output in outputs if output.get("name") != "stderr"]
+    return [output for output in seen if WIDGET_VIEW not in output.get("data", {})]
 
 
-def execute(notebook: nbformat.NotebookNode) -> None:
-    """Run the cells in a fresh kernel and put their outputs into the notebook.
+def execute(notebook: NotebookNode, **variables: str) -> None:
+    """Run the cells in a fresh kernel that has these variables, and store their outputs in them.
 
     Cells whose data set cannot be had stay as they are, without outputs.
     """
     client = execution.client(notebook, NOTEBOOKS)
-    not_ours = ("COURSE_SEED", "COURSE_CLAIMS")  # the lesson's own seed, and claims that stop it
-    variables = {key: value for key, value in os.environ.items() if key not in not_ours}
-    with client.setup_kernel(env=variables, stderr=subprocess.DEVNULL):
+    client.coalesce_streams = True  # prints that follow each other become one
+    as_ever = {"COURSE_SEED": "", "COURSE_CLAIMS": ""}  # its own seed, and claims that stop it
+    env = os.environ | as_ever | variables
+    with client.setup_kernel(env=env, stderr=subprocess.DEVNULL):
         for index, cell in enumerate(notebook.cells):
             if cell.cell_type != "code":
                 continue
@@ -217,40 +180,26 @@ def execute(notebook: nbformat.NotebookNode) -> None:
             try:
                 execution.run_cell(client, index)
             except RuntimeError as error:
-                source = textwrap.indent(cell.source, "    ")
-                message = f"cell {index} failed, its notebook stays as it was:\n{source}\n  {error}"
-                raise RuntimeError(message) from None
+                raise RuntimeError(f"cell {index} failed: {error}\n{cell.source}") from None
             cell.outputs = clean(cell.outputs)
 
 
-def keep_outputs(notebook: nbformat.NotebookNode, stored: nbformat.NotebookNode) -> None:
-    """Put back the stored outputs that may stay, by the rule at the top of this file."""
+def gave_the_same(notebook: NotebookNode, stored: NotebookNode) -> bool:
+    """Whether the code of a stored notebook, executed again, gave what is stored."""
     sys.path.append(str(ROOT / "tests"))
     from notebook_comparer import Tolerance, differences
 
-    def is_accepted(cell: nbformat.NotebookNode, before: nbformat.NotebookNode) -> bool:
-        if cell.execution_count is None:  # its data set cannot be had
-            return True
+    if [code(notebook), notebook.metadata.course] != [code(stored), stored.metadata.get("course")]:
+        return False
+    for cell, before in zip(code_cells(notebook), code_cells(stored), strict=True):
         tags = cell.metadata.get("tags", [])
-        same = not differences(before.outputs, cell.outputs, Tolerance.from_tags(tags))
-        return before.execution_count is not None and (same or IGNORED_TAG in tags)
-
-    new, old = code_cells(notebook), code_cells(stored)
-    sources = [cell.source for cell in old], [cell.source for cell in new]
-    blocks = difflib.SequenceMatcher(None, *sources, autojunk=False).get_matching_blocks()
-    pairs = [(new[j + k], old[i + k]) for i, j, size in blocks for k in range(size)]
-    accepted = [pair for pair in pairs if is_accepted(*pair)]
-    if notebook.metadata.course == stored.metadata.course and len(accepted) == len(new) == len(old):
-        print("  nothing new: outputs and pictures stay as they were stored")
-        splice(notebook, stored)
-        return
-    for cell, before in accepted:
-        is_ignored = IGNORED_TAG in cell.metadata.get("tags", [])
-        if not (cell.execution_count is None or is_ignored or has_picture(cell)):
-            cell.outputs = before.outputs
+        is_judged = cell.execution_count is not None and IGNORED_TAG not in tags
+        if is_judged and differences(before.outputs, cell.outputs, Tolerance.from_tags(tags)):
+            return False
+    return True
 
 
-def cover(notebook: nbformat.NotebookNode) -> bytes | None:
+def cover(notebook: NotebookNode) -> bytes | None:
     """The picture of the cell tagged ``cover``: at the lesson's head and in the README."""
     for cell in notebook.cells:
         if COVER_TAG in cell.metadata.get("tags", []):
@@ -260,27 +209,18 @@ def cover(notebook: nbformat.NotebookNode) -> bytes | None:
     return None
 
 
-def store(lesson: str, notebook: nbformat.NotebookNode) -> None:
-    """Write a notebook with its cover, all of it or nothing."""
-    path = notebook_path(lesson)
-    unfinished = path.with_suffix(".unfinished")
-    text = nbformat.writes(notebook, indent=1, ensure_ascii=False)
-    unfinished.write_text(text.rstrip("\n") + "\n", encoding="utf-8", newline="\n")
-    unfinished.replace(path)
+def bring_up_to_date(lesson: str, why: str) -> None:
+    """Execute a lesson if need be, and store it; a RuntimeError says which cell failed, and how."""
+    notebook, stored = read_source(lesson), read_stored(lesson)
+    if why != ONLY_TEXT:
+        execute(notebook)
+    if why == ONLY_TEXT or (stored and gave_the_same(notebook, stored)):
+        print("  its outputs, pictures included, stay as they were stored")
+        splice(notebook, stored)
+    nbformat.write(notebook, notebook_path(lesson))
     if picture := cover(notebook):
         cover_path(lesson).parent.mkdir(exist_ok=True)
         cover_path(lesson).write_bytes(picture)
-
-
-def build(lesson: str) -> None:
-    """Execute a lesson and store it; a RuntimeError says which cell failed, and how."""
-    notebook, stored, drawn_by = read_source(lesson), read_stored(lesson), drawing_code()
-    execute(notebook)
-    if any(map(has_picture, notebook.cells)):
-        notebook.metadata.course.drawing = drawn_by
-    if stored is not None:
-        keep_outputs(notebook, stored)
-    store(lesson, notebook)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -290,21 +230,13 @@ def main(arguments: list[str] | None = None) -> int:
     asked = parser.parse_args(arguments).lesson
     failed = False
     for lesson in [asked] if asked else lessons():
-        why = "asked for" if asked else to_do(lesson)
-        if why == ONLY_TEXT:
-            notebook = read_source(lesson)
-            splice(notebook, read_stored(lesson))
-            store(lesson, notebook)
-            print(f"{lesson}: {why}, its outputs stay")
-        elif why:
-            print(f"{lesson}: {why}, executing it ...", flush=True)
-            start = time.perf_counter()
+        if why := "it is asked for" if asked else to_do(lesson):
+            print(f"{lesson}: {why}", flush=True)
             try:
-                build(lesson)
-                print(f"{lesson}: stored after {time.perf_counter() - start:.0f} s")
+                bring_up_to_date(lesson, why)
             except RuntimeError as error:
                 failed = True
-                print(f"{lesson}: {error}", file=sys.stderr)
+                print(f"{lesson}: its notebook stays as it was, {error}", file=sys.stderr)
     return int(failed)
 
 

@@ -1,39 +1,52 @@
 """Run the lessons with seeds that nobody tuned, and tell how far each claim is from failing.
 
+python tools/seeds.py                   eight seeds for every lesson, and their tables
+python tools/seeds.py flows             for this lesson
+python tools/seeds.py resnet --table    five seeds, and what the lesson records of each
+
 A lesson's source is executed in a fresh kernel, under one ``COURSE_SEED`` after the other. A claim
-that does not hold is noted, and the lesson goes on. What the claims of a run measured is kept in
-``build/seeds``, by seed, the lesson's code, the package and the lock: an interrupted command goes
-on where it was, and what was changed is run anew. The table of a lesson is put into
-``tests/seeds.md``; those of the other lessons there stay. The exit status is 1 if a claim is marked
-there or a lesson failed.
+that does not hold is noted, and the lesson goes on. The runs are kept in ``build/runs``: an
+interrupted command goes on where it was, and what was changed is run anew.
+
+The margins of a lesson's claims take the place of its old ones in ``tests/seeds.md``. The exit
+status is 1 if a claim is marked there or a lesson failed.
+
+With ``--table`` a lesson is executed up to the cell that sets ``record = {...}``: what JSON can
+hold, rounded by the lesson. The records are stored in ``notebooks/tables/<lesson>.json``, for the
+lesson to show, with a hash of the code up to that cell.
 """
 
 import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
+from joblib import Memory
 from nbformat import NotebookNode
-from tqdm import tqdm
+from nbformat.v4 import new_code_cell
 
 import notebooks
-import table
 
-FIRST_SEED = 1001
+SEEDS, TABLE_SEEDS = 8, range(1, 6)
 ENOUGH = 2  # standard deviations
 ROOT = Path(__file__).resolve().parents[1]
-STORE = ROOT / "build" / "seeds"
-TABLE = ROOT / "tests" / "seeds.md"
+KEPT = ROOT / "build" / "runs"
+MARGINS = ROOT / "tests" / "seeds.md"
 HEAD = f"""\
 # Claims under seeds that nobody tuned
 
 Made by `make test-seeds`. Margin: distance of the mean over the seeds to the nearer bound, in
-standard deviations over the seeds, at most 100; timings, which depend on the machine, have none.
-**!** marks a claim that did not hold with every seed or whose margin is below {ENOUGH}.
+standard deviations over the seeds, at most 100. **!** marks a claim that did not hold with every
+seed or whose margin is below {ENOUGH}.
 """
+COLUMNS = "| | claim | held | mean | sd | claimed | margin |\n" + 7 * "| --- " + "|\n"
+HAND_OVER = """\
+import json, os
+with open(os.environ["COURSE_CLAIMS"], "w", encoding="utf-8") as file:
+    json.dump(record, file, allow_nan=False, default=lambda array: array.tolist())"""
 
 
 def lessons() -> list[str]:
@@ -48,106 +61,122 @@ def left_out(notebook: NotebookNode) -> list[str]:
     return sorted({name for end in ends for name in notebooks.missing_data(cells[:end])})
 
 
-def store_path(lesson: str, notebook: NotebookNode, seed: int) -> Path:
-    """Where the claims of a run are kept; other code, package or data sets, another file."""
-    code = notebooks.code_hash(notebook)
-    decides = notebooks.short_hash([code, notebooks.package_hash(), left_out(notebook)])
-    return STORE / f"{lesson}-{decides}-{seed}.json"
+def code_hash(notebook: NotebookNode) -> str:
+    """Hash of what the code of a lesson does, however its claims are worded."""
+    return notebooks.code_hash(*(source for source, _ in notebooks.code(notebook)))
 
 
-def run(notebook: NotebookNode, seed: int) -> list[dict]:
-    """Execute a lesson with this seed and return what each of its claims measured, in order."""
+def run(notebook: NotebookNode, seed: int, made_from: list) -> list[dict]:
+    """Execute a lesson with this seed; return what each of its claims measured, or its record."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "claims")
-        variables = {"COURSE_SEED": str(seed), "COURSE_CLAIMS": str(path)}
-        notebook = table.with_variables(notebook, **variables)
-        notebooks.execute(notebook)
-        if not path.exists():
-            raise RuntimeError("it makes no claim")
-        made = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    timed = [c for c in notebook.cells if notebooks.IGNORED_TAG in c.metadata.get("tags", [])]
-    printed = "".join(out.get("text", "") for cell in timed for out in cell.get("outputs", []))
-    return [claim | {"timed": f" {claim['text']}: " in printed} for claim in made]
+        notebooks.execute(notebook, COURSE_SEED=str(seed), COURSE_CLAIMS=str(path))
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def summary(runs: dict[int, list[dict]]) -> pd.DataFrame:
-    """Put together what the seeds gave for each claim, a line each, as it stands in the table."""
-    made = pd.concat(pd.DataFrame(runs[seed]).assign(seed=seed) for seed in runs)
-    made[["value", "above", "below"]] = made[["value", "above", "below"]].astype(float)
-    made["over"], made["under"] = made["value"] - made["above"], made["below"] - made["value"]
-    made["again"] = made.groupby(["seed", "text"]).cumcount()  # the same text is another claim
-    claims = made.groupby(["text", "again"], sort=False)
-    mean, sd = claims.mean(numeric_only=True), claims.std(numeric_only=True)
-    timed, held = claims["timed"].first(), claims["holds"].sum()
-    margin = (mean / sd)[["over", "under"]].min(axis=1).clip(upper=100).mask(timed)
-    columns = {
-        "": np.where((held < len(runs)) | (margin < ENOUGH), "**!**", ""),
-        "claim": held.index.get_level_values("text").str.replace("|", "\\|"),
-        "held": held.map(f"{{}} of {len(runs)}".format),
-        "mean": mean["value"].map("{:.4g}".format),
-        "sd": sd["value"].map("{:.2g}".format),
-        "above": mean["above"].map("{:.4g}".format),
-        "below": mean["below"].map("{:.4g}".format),
-        "margin": margin.map("{:.1f}".format),
-    }
-    return pd.DataFrame(columns).replace("nan", "")
+def runs(lesson: str, notebook: NotebookNode, seeds: Iterable[int]) -> list[list[dict]]:
+    """Return what each seed gives, or gave before from the same code, package, lock and data."""
+    made_from = [notebooks.code(notebook), notebooks.package_hash(), left_out(notebook)]
+    kept = Memory(KEPT, verbose=0).cache(run, ignore=["notebook"])
+    found = []
+    for seed in seeds:
+        print(f"{lesson}, seed {seed} ...", flush=True)
+        found.append(kept(notebook, seed, made_from))
+    return found
 
 
-def section(lesson: str, notebook: NotebookNode, lines: pd.DataFrame, seeds: range) -> str:
-    """Write the table of a lesson, with the command that makes it."""
-    without = f", without {', '.join(gone)}" if (gone := left_out(notebook)) else ""
-    first = f" FIRST={seeds[0]}" if seeds[0] != FIRST_SEED else ""
-    rows = [lines.columns, ["---"] * len(lines.columns), *lines.itertuples(index=False)]
-    return (
-        f"## {lesson}\n\n`make test-seeds LESSON={lesson} N={len(seeds)}{first}`: "
-        f"seeds {seeds[0]} to {seeds[-1]}, code {table.code_hash(notebook)}{without}.\n\n"
-    ) + "".join(f"| {' | '.join(row)} |\n" for row in rows)
+def summary(made: list[list[dict]]) -> list[tuple[str, ...]]:
+    """Put together what the seeds gave for each claim, a row each."""
+    rows, every = [], pd.concat(map(pd.DataFrame, made))
+    every = every.astype({"value": float, "above": float, "below": float})
+    for (_, text), claim in every.groupby([every.index, "text"]):
+        value, held = claim["value"], claim["holds"].sum()
+        gaps = pd.concat([value - claim["above"], claim["below"] - value], axis=1)
+        margin = (gaps.mean() / gaps.std()).clip(upper=100).min()
+        bounds = claim[["above", "below"]].mean().dropna()
+        rows.append(
+            (
+                "**!**" if held < len(made) or margin < ENOUGH else "",
+                text.replace("|", "\\|"),
+                f"{held} of {len(made)}",
+                f"{value.mean():.4g}",
+                f"{value.std():.2g}",
+                ", ".join(f"{side} {bound:.4g}" for side, bound in bounds.items()),
+                f"{margin:.1f}",
+            )
+        )
+    return rows
 
 
-def sections() -> dict[str, str]:
-    """Return the stored tables of the lessons that there are."""
-    _, *parts = TABLE.read_text(encoding="utf-8").split("\n## ") if TABLE.exists() else [""]
-    there = {part.split("\n", 1)[0]: f"## {part.rstrip()}\n" for part in parts}
-    return {name: there[name] for name in lessons() if name in there}
+def margins() -> dict[str, str]:
+    """Return the stored margins of the lessons that there are."""
+    _, *parts = MARGINS.read_text(encoding="utf-8").split("\n## ")
+    stored = dict(part.split("\n\n", 1) for part in parts)
+    return {name: stored[name] for name in lessons() if name in stored}
 
 
 def stale() -> list[str]:
-    """Name the lessons without a table, or whose code, sentences aside, is another one by now."""
-    there, read = sections(), notebooks.read_source
-    return [n for n in lessons() if f"code {table.code_hash(read(n))}" not in there.get(n, "")]
+    """Name the lessons without margins, or whose code, sentences aside, is another one by now."""
+    hashes = {name: code_hash(notebooks.read_source(name)) for name in lessons()}
+    return [name for name, code in hashes.items() if f"code {code}" not in margins().get(name, "")]
+
+
+def measure(lesson: str, first: int) -> list[str]:
+    """Store the margins of a lesson's claims and return the claims that are marked."""
+    notebook, seeds = notebooks.read_source(lesson), range(first, first + SEEDS)
+    rows = summary(runs(lesson, notebook, seeds))
+    without = f", without {', '.join(gone)}" if (gone := left_out(notebook)) else ""
+    new = f"Seeds {seeds[0]} to {seeds[-1]}, code {code_hash(notebook)}{without}.\n\n"
+    new += COLUMNS + "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    print(new)
+    every = sorted((margins() | {lesson: new}).items())
+    text = HEAD + "".join(f"\n## {name}\n\n{lines}" for name, lines in every)
+    MARGINS.write_text(text, encoding="utf-8", newline="\n")
+    return [claim for mark, claim, *_ in rows if mark]
+
+
+def experiment(lesson: str) -> NotebookNode:
+    """Return the lesson up to the cell that sets its record; what follows may show the table."""
+    notebook = notebooks.read_source(lesson)
+    for end, cell in enumerate(notebook.cells, start=1):
+        if cell.cell_type == "code" and "\nrecord = {" in f"\n{cell.source}":
+            notebook.cells[end:] = [new_code_cell(HAND_OVER)]
+            return notebook
+    raise RuntimeError(
+        "it has no line that begins with `record = {`. Let the lesson collect what its table shows "
+        "in a dict of this name."
+    )
+
+
+def store_table(lesson: str) -> None:
+    """Store what a lesson records of each seed."""
+    notebook = experiment(lesson)
+    records = [record for (record,) in runs(lesson, notebook, TABLE_SEEDS)]
+    table = {"command": f"make table LESSON={lesson}", "code": code_hash(notebook)}
+    table |= {"seeds": [*TABLE_SEEDS], "records": records}
+    path = notebooks.NOTEBOOKS / "tables" / f"{lesson}.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(table, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run what is missing and print the tables; the exit status is 1 if a claim is marked."""
+    """Run what is missing and store it; the exit status is 1 if something is to be mended."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("lesson", nargs="?", choices=lessons(), metavar="LESSON")
-    parser.add_argument("--first", type=int, default=FIRST_SEED, metavar="SEED", help="from it on")
-    parser.add_argument("--seeds", type=int, default=8, metavar="N", help="how many, in a row")
-    parser.add_argument("--fresh", action="store_true", help="keep no earlier run")
-    asked = parser.parse_args(arguments)
-    if asked.seeds < 2:
-        parser.error(f"{asked.seeds} seeds have no standard deviation: ask for 2 or more")
-    seeds, to_mend = range(asked.first, asked.first + asked.seeds), []
+    parser.add_argument("--first", type=int, default=1001, metavar="SEED", help="the first seed")
+    parser.add_argument("--table", action="store_true", help="store the lesson's records")
+    asked, to_mend = parser.parse_args(arguments), []
+    if asked.table and not asked.lesson:
+        parser.error("name the lesson whose table is to be stored: make table LESSON=resnet")
     for lesson in [asked.lesson] if asked.lesson else lessons():
-        notebook, runs = notebooks.read_source(lesson), {}
-        for seed in tqdm(seeds, desc=lesson, unit="run"):
-            path = store_path(lesson, notebook, seed)
-            try:
-                if asked.fresh or not path.exists():
-                    table.store(path, run(notebook, seed))
-                runs[seed] = json.loads(path.read_text(encoding="utf-8"))
-            except RuntimeError as error:
-                to_mend.append(f"{lesson} failed with seed {seed}: {error}")
-        if len(runs) < len(seeds):
-            continue
-        lines = summary(runs)
-        new = section(lesson, notebook, lines, seeds)
-        print(new)
-        tables = sorted((sections() | {lesson: new}).values())
-        TABLE.write_text("\n".join([HEAD, *tables]), encoding="utf-8", newline="\n")
-        to_mend += [f"{lesson}: {claim}" for claim in lines["claim"][lines[""] != ""]]
-    print(f"{len(to_mend)} to mend" + ":" * bool(to_mend), *to_mend, sep="\n  ")
-    print("Measured with other code, or not at all:", ", ".join(stale()) or "none")
+        try:
+            if asked.table:
+                store_table(lesson)
+            else:
+                to_mend += [f"{lesson}: {claim}" for claim in measure(lesson, asked.first)]
+        except RuntimeError as error:
+            to_mend.append(f"{lesson} failed: {error}")
+    print(f"{len(to_mend)} to mend", *to_mend, sep="\n  ")
     return int(bool(to_mend))
 
 

@@ -703,7 +703,7 @@ record = {
 }
 
 # %% [markdown]
-# Five seeds were stored by `python tools/table.py resnet` (or `make table LESSON=resnet`), which runs this lesson with
+# Five seeds were stored by `make table LESSON=resnet`, which runs this lesson with
 # each of them. Below are their median, lowest and highest values.
 
 # %%

@@ -182,7 +182,8 @@ def test_hints_come_in_turn_and_start_over(exercise, capsys):
 def test_the_solution_is_shown(exercise, capsys):
     exercise.solution()
     solution = capsys.readouterr().out
-    assert solution.startswith("🔑 **Solution.**") and solution.endswith(f"{exercise.explanation}\n")
+    assert solution.startswith("🔑 **Solution.**")
+    assert solution.endswith(f"{exercise.explanation}\n")
     fences = [line for line in solution.splitlines() if "```" in line]
     assert all(line.startswith("```") for line in fences), "code is shown as it is typed"
 

@@ -5,23 +5,15 @@ pip's settings are read for real here, and nothing is installed: `make test-rele
 
 import ast
 import os
-import re
-import shutil
-import subprocess
 import sys
 import threading
-import tomllib
-from itertools import chain
 from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
-from packaging.specifiers import SpecifierSet
 
 import install
 
 ROOT = install.ROOT
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCK = (ROOT / "requirements.lock").read_text()
 PIP_CONF = """\
 [global]
@@ -181,57 +173,3 @@ def test_an_old_python_can_read_the_installer():
     ):
         assert not isinstance(node, ast.AnnAssign)
         assert not isinstance(node, ast.FunctionDef) or node.returns is None
-
-
-def test_every_place_names_the_pythons_of_pyproject():
-    supported = SpecifierSet(PROJECT["requires-python"])
-    minors = [minor for minor in range(30) if f"3.{minor}" in supported]
-    assert [(3, minors[0]), (3, minors[-1])] == [install.OLDEST, install.NEWEST]
-    makefile = (ROOT / "Makefile").read_text()
-    assert f"(3, {minors[0]}) <= sys.version_info < (3, {minors[-1] + 1})" in makefile
-    assert " ".join(f"python3.{minor}" for minor in reversed(minors)) in makefile
-    assert f"--python-version 3.{minors[0]}" in makefile
-
-
-def make(folder, *words, **extra):
-    command = [shutil.which("make"), "-f", str(ROOT / "Makefile"), *words]
-    env = {
-        k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS", "PYTHON"))
-    } | extra
-    result = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
-    return result.stdout + result.stderr
-
-
-def test_make_takes_a_python_that_fits(tmp_path):
-    assert "Python is missing: install Python 3.11, " in make(tmp_path, "lab", PATH=str(tmp_path))
-    for name, code in [("python3", 1), ("python3.12", 0)]:
-        (tmp_path / name).write_text(f"#!/bin/sh\nexit {code}\n")
-        (tmp_path / name).chmod(0o755)
-    said = make(tmp_path, "-n", "lab", PATH=str(tmp_path))
-    assert said.startswith("python3.12 tools/install.py lab\n")
-
-
-def test_make_lists_its_commands_and_clean_keeps_downloads(tmp_path):
-    phony = re.search(r"\.PHONY:((?:.*\\\n)*.*)", (ROOT / "Makefile").read_text())[1]
-    listed = {line.split()[1] for line in make(tmp_path).splitlines()}
-    assert listed == {*phony.replace("\\", "").split()}
-    for name in (".venv", "data/wine.csv"):
-        (tmp_path / name).mkdir(parents=True)
-    make(tmp_path, "clean")
-    assert not (tmp_path / ".venv").exists() and (tmp_path / "data/wine.csv").exists()
-
-
-def test_the_lock_pins_every_dependency_within_its_range():
-    pins = re.findall("^([^ =]+)==([^ ;\n]+)", LOCK, re.MULTILINE)
-    extras = PROJECT["optional-dependencies"].values()
-    for requirement in map(Requirement, chain(PROJECT["dependencies"], *extras)):
-        versions = [version for name, version in pins if name == requirement.name]
-        assert versions, f"make lock: {requirement.name} is not in the lock"
-        assert all(version in requirement.specifier for version in versions), "make lock"
-    assert "://" not in LOCK, "an index address or a file of one machine"
-
-
-def test_lines_end_in_lf_and_data_stay_as_they_are():
-    names = ["binder/start", "notebooks/x.ipynb", "notebooks/figures/x.png", "data/x.csv"]
-    said = subprocess.check_output(["git", "check-attr", "text", *names], cwd=ROOT, text=True)
-    assert [line.split()[-1] for line in said.splitlines()] == ["auto", "auto", "unset", "unset"]

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -69,19 +68,6 @@ def test_what_is_there_is_never_overwritten(start, tmp_path):
     start()
     assert (desk / "notebooks/flows.ipynb").read_text() == "my work"
     assert (desk / "notebooks/figures/flows.png").read_text() == "figure"
-
-
-def test_an_interrupted_copy_is_made_whole_by_the_next_start(start, tmp_path, monkeypatch):
-    def half(source, target):
-        target.write_text("les")
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(shutil, "copyfile", half)
-        start()
-    start()
-    desk = tmp_path / "home" / "bayesian-deep-learning"
-    assert (desk / "notebooks/flows.ipynb").read_text() == "lesson"
 
 
 def test_a_home_that_cannot_be_written_is_answered_with_a_sentence(start, tmp_path):

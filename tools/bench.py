@@ -3,25 +3,27 @@
 python tools/bench.py           every stored notebook except the course map
 python tools/bench.py flows     this lesson
 
-The notebooks stay as they are. A lesson in `PEERS` hands some of its variables to the script
-``tools/peers/<lesson>.py``, as JSON. That answers in the same way with figures of the same names:
-an array holds scores in pairs, one for each split or each held-out example, where lower is better,
-and what ends in ``_seconds`` is the whole training time. A lesson may take a share of its
-peer's, named in `PEERS`: if it then scores better, it reached the peer's final score in that share.
+The notebooks stay as they are. A lesson in `PEERS` hands some of its variables to `figures` in
+``tools/peers/<lesson>.py``, which returns figures of the same names: an array holds scores in
+pairs, one for each split or each held-out example, where lower is better, and what ends in
+``_seconds`` is the whole training time. A lesson may take a share of its peer's, named in `PEERS`:
+if it then scores better, it reached the peer's final score in that share.
 """
 
 import argparse
+import importlib
 import json
+import multiprocessing
 import os
-import re
 import subprocess
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import nbformat
 import numpy as np
+import pandas as pd
 from nbformat.v4 import new_code_cell
 from tqdm import tqdm
 
@@ -30,7 +32,6 @@ from course_utils.claims import mean_and_error
 
 LESSON_SECONDS, CELL_SECONDS, PEAK_GB = 60, 20, 1.5
 COURSE_SECONDS, COURSE_LESSONS = 700, 17
-PEER_FOLDER = Path(__file__).parent / "peers"
 # For each lesson the share of its peer's training time that it may take, and its variables.
 PEERS = {
     "bayesian_neural_networks_wine": (
@@ -64,41 +65,19 @@ class Measured:
     variables: dict = field(default_factory=dict)
     failed: str = ""
 
-    def row(self) -> tuple[str, str, str]:
-        """Its seconds, its slowest cell and its memory, for a table."""
-        name, seconds = max(self.cells.items(), key=lambda cell: cell[1], default=("none", 0))
-        return f"{self.seconds:.0f}", f"{seconds:.0f} s: {name}", f"{self.peak_gb:.2f} GB"
-
-    def notes(self, lesson: str) -> list[str]:
-        """What was left out of it, and what failed."""
-        without = f"{lesson}: without its data set {', '.join(self.missing)}"
-        failed = f"{lesson} failed in {self.failed}"
-        return [*([without] if self.missing else []), *([failed] if self.failed else [])]
-
     def over_budget(self) -> list[str]:
-        """Which budgets it misses."""
-        over = {
-            f"over {LESSON_SECONDS} s": self.seconds > LESSON_SECONDS,
-            f"a cell over {CELL_SECONDS} s": max(self.cells.values(), default=0) > CELL_SECONDS,
-            f"over {PEAK_GB} GB": self.peak_gb > PEAK_GB,
-        }
-        return [verdict for verdict, is_so in over.items() if is_so]
+        """Every budget that it misses, and by what."""
+        found = [
+            (self.seconds, "s", LESSON_SECONDS),
+            *((took, f"s in {cell}", CELL_SECONDS) for cell, took in self.cells.items()),
+            (self.peak_gb, "GB", PEAK_GB),
+        ]
+        return [f"{took:.2f} {what}, over {most}" for took, what, most in found if took > most]
 
 
 def lessons() -> list[str]:
     """Names of all lessons that are built."""
     return sorted(path.stem for path in execution.NOTEBOOKS.glob("*.ipynb") if path.stem != "index")
-
-
-def names_of(cells: list) -> list[str]:
-    """How each cell is called in the table: by its number and the heading that it stands under."""
-    names, heading = [], None
-    for index, cell in enumerate(cells):
-        if cell.cell_type == "markdown":
-            heading = (re.findall(r"^#+ +(.+)", cell.source, re.MULTILINE) or [heading])[-1]
-        title = heading or next(iter(cell.source.splitlines()), "")
-        names.append(f"cell {index}, {title}")
-    return names
 
 
 def measure(lesson: str, names: tuple[str, ...] = ()) -> Measured:
@@ -110,12 +89,14 @@ def measure(lesson: str, names: tuple[str, ...] = ()) -> Measured:
     measured, where, start = Measured(), "the start of the kernel", time.perf_counter()
     try:
         with client.setup_kernel(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
-            for index, where in enumerate(tqdm(names_of(cells), desc=lesson, leave=False)):
-                if cells[index].cell_type != "code":
+            for index, cell in enumerate(tqdm(cells, desc=lesson, leave=False)):
+                if cell.cell_type != "code":
                     continue
                 if missing := execution.missing_data(cells[: index + 1]):
-                    measured.missing = sorted({*measured.missing, *missing})
+                    measured.missing = missing
                     continue
+                first_line = cell.source.partition("\n")[0]
+                where = f"cell {index}, {first_line}"
                 cell_start = time.perf_counter()
                 execution.run_cell(client, index)
                 measured.cells[where] = time.perf_counter() - cell_start
@@ -129,64 +110,43 @@ def measure(lesson: str, names: tuple[str, ...] = ()) -> Measured:
     return measured
 
 
-def table(all_measured: dict[str, Measured]) -> list[str]:
-    """One line a lesson; below them their sum, every cell that is too slow, and what went wrong."""
-    rows = [("lesson", "seconds", "slowest cell", "peak memory", "budget")]
-    notes = []
+def table(all_measured: dict[str, Measured]) -> str:
+    """A row for each lesson; below them what was left out and what failed."""
+    rows, notes = {}, []
     for lesson, measured in all_measured.items():
-        verdict = "failed" if measured.failed else ", ".join(measured.over_budget()) or "kept"
-        rows.append((lesson, *measured.row(), verdict))
-        slow = {name: took for name, took in measured.cells.items() if took > CELL_SECONDS}
-        notes += [f"{lesson}: {took:.0f} s in {name}" for name, took in slow.items()]
-        notes += measured.notes(lesson)
-    seconds = sum(measured.seconds for measured in all_measured.values())
-    budget = f"of the {COURSE_SECONDS} s that all {COURSE_LESSONS} lessons may take"
-    return [*columns(rows), f"together: {seconds:.0f} s {budget}", *notes]
+        slowest = max(measured.cells, key=measured.cells.get, default="none")
+        cell_seconds = measured.cells.get(slowest, 0)
+        rows[lesson] = [measured.seconds, measured.peak_gb, cell_seconds, slowest]
+        if measured.missing:
+            notes.append(f"{lesson}: without its data set {', '.join(measured.missing)}")
+        if measured.failed:
+            notes.append(f"{lesson} failed in {measured.failed}")
+    columns = ["seconds", "peak GB", "of a cell", "slowest cell"]
+    frame = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+    return "\n".join([frame.round(2).to_string(), *notes])
 
 
-def columns(rows: list[tuple[str, ...]]) -> list[str]:
-    """Rows of a table, as lines."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+def peer_figures(lesson: str, ours: dict) -> dict:
+    """What a lesson's peer answers; in a process of its own, for some peers need legacy Keras."""
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    return importlib.import_module(f"peers.{lesson}").figures(ours)
 
 
-def beside_peer(lesson: str, ours: dict) -> list[str]:
-    """Run a lesson's peer in a process of its own, and lay its figures beside the lesson's.
-
-    Raises
-    ------
-    RuntimeError
-        If the peer fails.
-    """
-    done = subprocess.run(
-        [sys.executable, PEER_FOLDER / f"{lesson}.py"],
-        input=json.dumps(ours),
-        stdout=subprocess.PIPE,  # its stderr shows a progress bar
-        text=True,
-        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
-    )
-    if done.returncode:
-        raise RuntimeError(f"its peer: exit status {done.returncode}")
-    return comparison(lesson, ours, json.loads(done.stdout))
-
-
-def comparison(lesson: str, ours: dict, theirs: dict) -> list[str]:
-    """The lesson's figures beside its peer's, in pairs."""
-    most, _ = PEERS[lesson]
-    rows = [("", "lesson", "peer", "lesson - peer", "verdict")]
+def comparison(most: float, ours: dict, theirs: dict) -> pd.DataFrame:
+    """A lesson's figures beside its peer's, in pairs; it may take the share `most` of its time."""
+    rows = {}
     for name, their in theirs.items():
         our, their = np.array(ours[name]), np.array(their)
         if name.endswith("_seconds"):
-            difference = f"{our / their:.3f} of the peer's"
-            verdict = f"at most {most}: {'kept' if our / their <= most else 'missed'}"
+            mean, error, share = our - their, np.nan, our / their
+            verdict = f"{share:.3f} of its peer's, at most {most}: "
+            verdict += "kept" if share <= most else "missed"
         else:
             mean, error = mean_and_error(our - their).values()
-            difference = f"{mean:.3f} ± {error:.3f}"
             verdict = "even" if abs(mean) <= 2 * error else "better" if mean < 0 else "worse"
-        rows.append((name, f"{our.mean():.3f}", f"{their.mean():.3f}", difference, verdict))
-    pairs = max(np.size(value) for value in theirs.values())
-    title = f"{lesson} beside its published peer: {pairs} pairs, mean ± standard error"
-    return [title, *columns(rows)]
+        rows[name] = [our.size, our.mean(), their.mean(), mean, error, verdict]
+    columns = ["pairs", "lesson", "its peer", "difference", "standard error", "verdict"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -196,17 +156,24 @@ def main(arguments: list[str] | None = None) -> int:
     lesson = parser.parse_args(arguments).lesson
     all_measured, beside = {}, []
     for name in [lesson] if lesson else lessons():
-        _, names = PEERS.get(name, (None, ()))
-        measured = all_measured[name] = measure(name, names)
-        lacking = [name for name in names if name not in measured.variables]
-        try:
-            if names and not lacking:
-                beside += beside_peer(name, measured.variables)
-            elif lacking and not (measured.failed or measured.missing):
-                raise RuntimeError(f"its peer, which needs {', '.join(lacking)}")
-        except RuntimeError as error:
-            measured.failed = str(error)
-    print("\n".join([*table(all_measured), *beside]))
+        _, wanted = PEERS.get(name, (None, ()))
+        measured = all_measured[name] = measure(name, wanted)
+        lacking = [variable for variable in wanted if variable not in measured.variables]
+        if wanted and not lacking:
+            try:
+                with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+                    theirs = pool.submit(peer_figures, name, measured.variables).result()
+            except Exception as error:
+                measured.failed = f"its peer: {error!r}"
+            else:
+                frame = comparison(PEERS[name][0], measured.variables, theirs).round(3)
+                beside.append(f"{name} beside its published peer\n{frame.to_string(na_rep='')}")
+        elif lacking and not (measured.failed or measured.missing):
+            measured.failed = f"its peer, which needs {', '.join(lacking)}"
+    over = [f"{name}: {it}" for name in all_measured for it in all_measured[name].over_budget()]
+    seconds = sum(measured.seconds for measured in all_measured.values())
+    budget = f"of the {COURSE_SECONDS} s that all {COURSE_LESSONS} lessons may take"
+    print(table(all_measured), f"together: {seconds:.0f} s {budget}", *over, *beside, sep="\n")
     return int(any(measured.failed for measured in all_measured.values()))
 
 

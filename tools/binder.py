@@ -19,7 +19,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -29,7 +30,7 @@ from course_utils import data
 from mutants import copy_checkout
 
 LESSON_SECONDS, MEMORY_GB = 240, 2.0
-NOBODY = {"user": 65534, "group": 65534, "extra_groups": []}  # as `subprocess` takes it
+NOBODY = 65534
 PYTHONS = ("python3.12", "python3.13", "python3.11")  # Binder's own first
 RUN = """\
 import dataclasses, json, sys
@@ -39,8 +40,8 @@ print(json.dumps(dataclasses.asdict(bench.measure(sys.argv[1]))))"""
 
 
 def rights() -> dict:
-    """Whom the processes belong to."""
-    return NOBODY if os.geteuid() == 0 else {}
+    """Whom the processes belong to, as `subprocess` takes it."""
+    return {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
 
 
 def install(home: Path) -> dict[str, str]:
@@ -49,19 +50,14 @@ def install(home: Path) -> dict[str, str]:
     copy_checkout(course)
     shutil.copytree(data.data_folder(), course / "data", dirs_exist_ok=True)  # what was downloaded
     if rights():
-        subprocess.run(["chown", "-R", "{user}:{group}".format(**NOBODY), home], check=True)
+        subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", home], check=True)
     not_kept = ("COURSE_", "CONDA", "JUPYTER", "PYTHON", "VIRTUAL_ENV")
     variables = {k: v for k, v in os.environ.items() if not k.startswith(not_kept)}
-    path = [str(venv / "bin"), os.environ["PATH"], "/usr/local/bin:/usr/bin:/bin"]
-    variables |= {"HOME": str(home), "TMPDIR": str(home), "PATH": os.pathsep.join(path)}
-    variables["PIP_QUIET"] = "1"
+    path = f"{venv}/bin:{os.environ['PATH']}:/usr/local/bin:/usr/bin:/bin"
+    variables |= {"HOME": str(home), "TMPDIR": str(home), "PATH": path, "PIP_QUIET": "1"}
     options = rights() | {"cwd": course, "env": variables}
-    for python in PYTHONS:
-        with suppress(OSError):
-            command = [python, "-m", "venv", "--clear", venv]
-            if subprocess.run(command, **options, capture_output=True).returncode == 0:
-                break
-    else:
+    makes = " || ".join(f"{python} -m venv --clear {venv}" for python in PYTHONS)
+    if subprocess.run(["sh", "-c", makes], **options, capture_output=True).returncode:
         sys.exit(
             "There is no Python 3.11 to 3.13 with the venv module that other users may start, too: "
             "install one for the whole machine, on Debian with: sudo apt install python3-venv"
@@ -74,21 +70,31 @@ def install(home: Path) -> dict[str, str]:
 def start(home: Path, variables: dict[str, str], *command: str, **options) -> subprocess.Popen:
     """Start something in the course's folder as Binder does, on one CPU."""
     cpu = str(min(os.sched_getaffinity(0)))
-    whole = ["taskset", "--cpu-list", cpu, str(home / "course/binder/start"), *command]
+    whole = ["taskset", "--cpu-list", cpu, "binder/start", *command]
     return subprocess.Popen(whole, **rights(), cwd=home / "course", env=variables, **options)
 
 
-def serve(home: Path, variables: dict[str, str]) -> subprocess.Popen:
-    """Start JupyterLab and wait until it runs."""
+@contextmanager
+def serve(home: Path, variables: dict[str, str]) -> Iterator[subprocess.Popen]:
+    """JupyterLab, from the time that it runs; stopped in the end."""
     log = home / "lab.log"
     with log.open("w") as said:
-        command = ("jupyter-lab", "--no-browser", "--port=0")  # any port that is free
+        command = (
+            "jupyter-lab",
+            "--no-browser",
+            "--allow-root",
+            "--port=0",
+        )  # any port that is free
         server = start(home, variables, *command, stdout=said, stderr=said)
-    while "is running at" not in log.read_text():
-        if server.poll() is not None:
-            sys.exit(f"JupyterLab did not start:\n{log.read_text()}")
-        time.sleep(0.2)
-    return server
+    try:
+        while "is running at" not in log.read_text():
+            if server.poll() is not None:
+                sys.exit(f"JupyterLab did not start:\n{log.read_text()}")
+            time.sleep(0.2)
+        yield server
+    finally:
+        server.terminate()
+        server.wait()
 
 
 def started_by(process: subprocess.Popen) -> list[psutil.Process]:
@@ -96,10 +102,9 @@ def started_by(process: subprocess.Popen) -> list[psutil.Process]:
 
     Before that it may be a copy of who started it, whose memory would be counted twice.
     """
-    old = time.time() - 1
     with suppress(psutil.NoSuchProcess):
         children = psutil.Process(process.pid).children(recursive=True)
-        return [child for child in children if child.create_time() < old]
+        return [child for child in children if child.create_time() < time.time() - 1]
     return []
 
 
@@ -145,23 +150,15 @@ def main(arguments: list[str] | None = None) -> int:
     lesson = parser.parse_args(arguments).lesson
     if not hasattr(os, "sched_getaffinity"):
         sys.exit("Only Linux can keep a process on one CPU, as Binder does.")
-    rows, notes = [("lesson", "seconds", "slowest cell", "server and kernel", "limits")], []
-    home, server = Path(tempfile.mkdtemp(prefix="binder-", dir="/var/tmp")), None
-    try:
+    with tempfile.TemporaryDirectory(dir="/var/tmp", ignore_cleanup_errors=True) as folder:
         print("Installing the course as Binder does (takes minutes) ...", flush=True)
+        home = Path(folder)
         variables = install(home)
-        server = serve(home, variables)
-        for name in [lesson] if lesson else bench.lessons():
-            measured = measure(home, variables, server, name)
-            rows.append((name, *measured.row(), "missed" if measured.failed else "kept"))
-            notes += measured.notes(name)
-    finally:
-        if server:
-            server.terminate()
-            server.wait()
-        shutil.rmtree(home, ignore_errors=True)
-    print("\n".join([*bench.columns(rows), *notes]))
-    return int(any(row[-1] == "missed" for row in rows))
+        with serve(home, variables) as server:
+            names = [lesson] if lesson else bench.lessons()
+            all_measured = {name: measure(home, variables, server, name) for name in names}
+    print(bench.table(all_measured))
+    return int(any(measured.failed for measured in all_measured.values()))
 
 
 if __name__ == "__main__":

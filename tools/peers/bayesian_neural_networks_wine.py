@@ -6,11 +6,10 @@ legacy Keras and so is a process of its own. What costs time or accuracy and is 
 network is replaced: arrays in memory and an epoch in one call (twice as fast as batch by batch), no
 validation while training, and scores of the mixture over weight samples instead of one sample.
 
-Reads ``quality_splits`` as JSON from stdin, writes the held-out scores and the seconds to stdout.
+The time to compile, a part of each network's first epoch, is counted for the first network alone:
+the lesson, which trains its networks side by side, pays for it only once.
 """
 
-import json
-import sys
 import time
 
 import numpy as np
@@ -58,21 +57,6 @@ def build(n_train: int, n_inputs: int) -> tf_keras.Model:
     return model
 
 
-class Clock(tf_keras.callbacks.Callback):
-    """Moves the bar and notes when each epoch ended, and when the first one began."""
-
-    def __init__(self, bar: tqdm) -> None:
-        super().__init__()
-        self.bar, self.ticks = bar, []
-
-    def on_train_begin(self, logs=None):
-        self.ticks.append(time.perf_counter())
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.ticks.append(time.perf_counter())
-        self.bar.update()
-
-
 def predict(model: tf_keras.Model, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation that each weight sample predicts, both of shape (K, N)."""
 
@@ -86,26 +70,21 @@ def predict(model: tf_keras.Model, x: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return mu, sigma
 
 
-def figures(x: np.ndarray, y: np.ndarray, splits: list) -> dict:
-    """Train a network on each split and score it on the split's held-out rows.
-
-    The time to compile, a part of each network's first epoch, is counted for the first network
-    alone: the lesson, which trains its networks side by side, pays for it only once.
-    """
-    scores = {"quality_nll": [], "quality_rmse": [], "quality_seconds": 0.0}
-    with tqdm(total=len(splits) * EPOCHS, desc="published network", leave=False) as bar:
-        for seed, (train, test) in enumerate(splits):
-            tf_keras.utils.set_random_seed(seed)
-            model, clock = build(len(train), x.shape[1]), Clock(bar)
-            model.fit(x[train], y[train, None], BATCH, EPOCHS, verbose=0, callbacks=[clock])
-            scores["quality_seconds"] += clock.ticks[-1] - clock.ticks[0 if seed == 0 else 1]
-            mu, sigma = predict(model, x[test])
-            scores["quality_nll"].append(metrics.gaussian_nll(y[test], mu, sigma).mean())
-            scores["quality_rmse"].append(metrics.rmse(y[test], mu))
-    return scores
-
-
-if __name__ == "__main__":
+def figures(given: dict) -> dict:
+    """Train a network on each of ``quality_splits`` and score it on the split's held-out rows."""
     wines = data.load_wine_quality("white")
-    splits = json.load(sys.stdin)["quality_splits"]
-    json.dump(figures(wines.x, wines.y, splits), sys.stdout)
+    x, y = wines.x, wines.y
+    nll, rmse, seconds = [], [], 0.0
+    for seed, (train, test) in enumerate(tqdm(given["quality_splits"], leave=False)):
+        tf_keras.utils.set_random_seed(seed)
+        model, ends = build(len(train), x.shape[1]), []
+        clock = tf_keras.callbacks.LambdaCallback(
+            on_epoch_end=lambda *_, ends=ends: ends.append(time.perf_counter())
+        )
+        start = time.perf_counter()
+        model.fit(x[train], y[train, None], BATCH, EPOCHS, verbose=0, callbacks=[clock])
+        seconds += ends[-1] - (start if seed == 0 else ends[0])
+        mu, sigma = predict(model, x[test])
+        nll.append(metrics.gaussian_nll(y[test], mu, sigma).mean())
+        rmse.append(metrics.rmse(y[test], mu))
+    return {"quality_nll": nll, "quality_rmse": rmse, "quality_seconds": seconds}

@@ -43,36 +43,31 @@ def served(tmp_path_factory):
             yield home, variables, server
 
 
-@pytest.fixture
-def measure(served):
-    """Measures some code as a lesson."""
-
-    def measure(*codes):
-        path = served[0] / "course" / "notebooks" / "lesson.ipynb"
-        nbformat.write(new_notebook(cells=[*map(new_code_cell, codes)]), path)
-        return binder.measure(*served, "lesson")
-
-    return measure
+def measure(served, *codes):
+    """Measure some code as a lesson."""
+    path = served[0] / "course" / "notebooks" / "lesson.ipynb"
+    nbformat.write(new_notebook(cells=[*map(new_code_cell, codes)]), path)
+    return binder.measure(*served, "lesson")
 
 
-def test_a_lesson_runs_on_one_cpu_beside_the_server_until_a_cell_fails(measure, served):
-    measured = measure(IS_ON_ONE_CPU, "full = b'1' * 300_000_000; time.sleep(2)", "1 / 0", "2")
+def test_a_lesson_runs_on_one_cpu_beside_the_server_until_a_cell_fails(served):
+    full = "full = b'1' * 300_000_000; time.sleep(2)"
+    measured = measure(served, IS_ON_ONE_CPU, full, "1 / 0", "2")
     assert measured.failed == "cell 2, 1 / 0: ZeroDivisionError: division by zero"
     assert len(measured.cells) == 2, "in one kernel"
     server_gb = binder.most_gb(served[2].pid)
     assert server_gb > 0.05 and server_gb + 0.3 < measured.peak_gb < 0.8
 
 
-def test_too_much_memory_stops_the_kernel_and_what_it_started(measure, monkeypatch):
-    monkeypatch.setattr(binder, "MEMORY_GB", 0.6)
-    measured = measure(FULL)
-    assert measured.failed.startswith("cell 0, import subprocess, sys: Kernel died")
-    assert measured.failed.endswith(": server and kernel took more than 0.6 GB")
-    assert measured.peak_gb > 0.6
-
-
-def test_a_lesson_that_takes_too_long_is_stopped(measure, monkeypatch):
-    monkeypatch.setattr(binder, "LESSON_SECONDS", 2)
-    measured = measure("import time; time.sleep(99)")
-    assert "Kernel died" in measured.failed
-    assert measured.failed.endswith(": the lesson takes longer than 2 s")
+@pytest.mark.parametrize(
+    ("limit", "most", "code", "why"),
+    [
+        ("MEMORY_GB", 0.6, FULL, "server and kernel took more than 0.6 GB"),
+        ("LESSON_SECONDS", 2, "__import__('time').sleep(99)", "the lesson takes longer than 2 s"),
+    ],
+)
+def test_a_kernel_that_leaves_the_limits_is_stopped(served, monkeypatch, limit, most, code, why):
+    monkeypatch.setattr(binder, limit, most)
+    measured = measure(served, code)
+    assert "Kernel died" in measured.failed, "in its cell, or while it starts"
+    assert measured.failed.endswith(why)

@@ -79,12 +79,8 @@ def serve(home: Path, variables: dict[str, str]) -> Iterator[subprocess.Popen]:
     """JupyterLab, from the time that it runs; stopped in the end."""
     log = home / "lab.log"
     with log.open("w") as said:
-        command = (
-            "jupyter-lab",
-            "--no-browser",
-            "--allow-root",
-            "--port=0",
-        )  # any port that is free
+        # Any port that is free. Root is nobody here, except in the tests.
+        command = ("jupyter-lab", "--no-browser", "--port=0", "--allow-root")
         server = start(home, variables, *command, stdout=said, stderr=said)
     try:
         while "is running at" not in log.read_text():

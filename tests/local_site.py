@@ -11,13 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from course_utils import data
+from course_utils import download
 
-NAME = "wine_quality_white"
-FILE = "winequality-white.csv"
-HEADER = ";".join(f'"{name}"' for name in (*data.WINE_QUALITY_UNITS, "quality"))
-ROWS = [";".join(str(row + column / 100) for column in range(12)) for row in range(1000)]
-BODY = "\n".join([HEADER, *ROWS]).encode()
+NAME, FILE = "mnist", "mnist.npz"
+BODY = bytes(range(256)) * 400
 
 
 class Site(ThreadingHTTPServer):
@@ -94,7 +91,7 @@ def folder(tmp_path, monkeypatch) -> Iterator[Path]:
         monkeypatch.delenv(variable, raising=False)
     for variable in ("NO_PROXY", "no_proxy"):
         monkeypatch.setenv(variable, "127.0.0.1")
-    data._reachable.cache_clear()
+    download._reachable.cache_clear()
     asked, find = set(), socket.getaddrinfo
 
     def note(host: str, *rest: object, **options: object) -> list:
@@ -113,11 +110,11 @@ def register(tmp_path, monkeypatch):
     def write(url: str, body: bytes = BODY, name: str = NAME, file: str = FILE) -> Path:
         path = tmp_path / "registry.toml"
         path.write_text(
-            f'[{name}]\ntitle = "Wines of the test"\nfile = "{file}"\nurl = "{url}"\n'
+            f'[{name}]\ntitle = "Pictures of the test"\nfile = "{file}"\nurl = "{url}"\n'
             f'sha256 = "{hashlib.sha256(body).hexdigest()}"\nbytes = {len(body)}\n'
-            'licence = "CC BY 4.0"\nlessons = ["first_lesson", "second_lesson"]\n'
+            'licence = "CC0"\nlessons = ["first_lesson", "second_lesson"]\n'
         )
-        monkeypatch.setattr(data, "REGISTRY", path)
+        monkeypatch.setattr(download, "REGISTRY", path)
         return path
 
     return write

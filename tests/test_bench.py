@@ -15,7 +15,7 @@ AWAY = {"tags": ["needs-download", "data=away"]}
 def write(tmp_path, monkeypatch):
     """Writes the only lesson; of the data sets none can be had."""
     monkeypatch.setattr(execution, "NOTEBOOKS", tmp_path)
-    monkeypatch.setattr(execution.data, "is_available", lambda name: False)
+    monkeypatch.setattr(execution.download, "is_available", lambda name: False)
 
     def write(*cells):
         path = tmp_path / "lesson.ipynb"

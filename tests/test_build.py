@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import notebooks
-from course_utils import data
+from course_utils import download
 
 LESSON = """\
 # %% [markdown] tags=["goal"]
@@ -27,7 +27,8 @@ def deep():
     raise ValueError("3 rows")
 deep()
 # %% tags=["cover"]
-display({"image/png": number.replace(".", "")}, raw=True)
+png = "data:image/png;base64," + number.replace(".", "")
+display({"text/html": f'<img alt="Digits." src="{png}">', "text/plain": "Digits."}, raw=True)
 # %% tags=["nbval-ignore-output"]
 print("more than one:", float(number) > 1)
 # %% tags=["needs-download", "data=here"]
@@ -39,8 +40,9 @@ print("from a download")
 def source(tmp_path, monkeypatch):
     """Stands for a lesson in notebooks/source/, with its data set."""
     monkeypatch.setattr(notebooks, "NOTEBOOKS", tmp_path / "notebooks")
-    monkeypatch.setattr(data, "is_available", lambda name: name == "here")
-    monkeypatch.setattr(notebooks, "drawing_code", lambda: "today")
+    monkeypatch.setattr(download, "is_available", lambda name: name == "here")
+    monkeypatch.setattr(notebooks, "drawing_code", lambda *_: "today")
+    monkeypatch.setattr(notebooks.course_map, "update", lambda: None)
     monkeypatch.setenv("COURSE_SEED", "7")
     source = tmp_path / "notebooks" / "source" / "lesson.py"
     source.parent.mkdir(parents=True)
@@ -99,7 +101,7 @@ def test_changed_code_and_other_drawing_code_are_reasons_to_execute(source, monk
 def test_executing_an_unchanged_lesson_changes_no_byte(source, monkeypatch, capsys):
     stored = build("1.000")
     assert build("1.001", "lesson") == stored
-    monkeypatch.setattr(data, "is_available", lambda name: False)
+    monkeypatch.setattr(download, "is_available", lambda name: False)
     assert build("1.001", "lesson") == stored, "what had its data then stays"
     text = build("2.000", "lesson")
     assert "1.000" not in text, "all outputs are of one run"

@@ -1,218 +1,32 @@
-"""The data layer against a web server on this machine: no test needs a network."""
+"""The loaders: what they return, and what they say of a file that is not what it should be."""
 
 import gzip
 import hashlib
 import importlib.util
 import io
-import os
+import json
 import re
-import subprocess
-import sys
 import tarfile
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-import tqdm.auto
-from IPython.core.interactiveshell import InteractiveShell
 
-from course_utils import data
-from local_site import (
-    BODY,
-    FILE,
-    HEADER,
-    NAME,
-    ROWS,
-    closed_port,
-    files,
-    send,
-)
+from course_utils import data, download
 
-# ---- downloading
+HEADER = ";".join(f'"{name}"' for name in (*data.WINE_QUALITY_UNITS, "quality"))
+ROWS = [";".join(str(row + column / 100) for column in range(12)) for row in range(9)]
+SHEET = (download.ROOT / "data" / "README.md").read_text(encoding="utf-8")
 
 
-def test_a_download_arrives_once_and_whole(site, folder, register, capfd):
-    register(f"{site.url}/good")
-    path = data.fetch(NAME)
-    assert path == folder / FILE
-    assert path.read_bytes() == BODY
-    assert files(folder) == [path], "something temporary was left behind"
-    shown = capfd.readouterr()
-    assert FILE in shown.err, "no progress bar"
-    assert shown.out == "" and "Downloading" not in shown.err
-    if os.name == "posix":
-        assert path.stat().st_mode & 0o044 == 0o044, "others on a shared disk cannot read it"
-
-    wines = data.load_wine_quality("white")
-    np.testing.assert_allclose(wines.x[7], 7 + np.arange(11) / 100, rtol=1e-6)
-    np.testing.assert_allclose(wines.y, np.arange(1000) + 0.11, rtol=1e-6)
-    assert site.seen == ["GET /good"], "a file that was there was asked for again"
+# ---- files that the course brings along
 
 
-def test_the_progress_bar_is_one_that_jupyter_can_take_away(site, folder, register, monkeypatch):
-    bars = []
-
-    class Bar(tqdm.auto.tqdm):  # there a widget; a plain tqdm leaves a strip of stderr
-        def __init__(self, *args, **kwargs):
-            super().__init__(*args, **kwargs)
-            bars.append(self)
-
-    monkeypatch.setattr(tqdm.auto, "tqdm", Bar)
-    register(f"{site.url}/good")
-    data.fetch(NAME)
-    (bar,) = bars
-    assert not bar.leave and bar.n == bar.total == len(BODY)
-
-
-def test_a_file_put_there_by_hand_costs_no_request_and_nothing_is_written(site, folder, register):
-    register(f"{site.url}/good")
-    (folder / FILE).write_bytes(BODY)
-    before = folder.stat().st_mtime_ns
-    assert data.is_available(NAME)
-    assert data.fetch(NAME) == folder / FILE
-    assert site.seen == []
-    assert folder.stat().st_mtime_ns == before
-
-
-def test_the_folder_is_made_when_it_is_missing(site, folder, register, monkeypatch):
-    register(f"{site.url}/good")
-    monkeypatch.setenv("COURSE_DATA", str(folder / "a" / "b"))
-    assert data.fetch(NAME) == folder / "a" / "b" / FILE
-
-
-def test_a_wrong_checksum_is_named_and_leaves_nothing(site, folder, register):
-    wrong = BODY.replace(b"7", b"8")
-    site.replies["/wrong"] = partial(send, body=wrong, promised=len(wrong))
-    register(f"{site.url}/wrong")
-    with pytest.raises(data.DataError) as error:
-        data.fetch(NAME)
-    for part in (FILE, hashlib.sha256(BODY).hexdigest(), hashlib.sha256(wrong).hexdigest()):
-        assert part in str(error.value)
-    assert files(folder) == []
-
-
-def test_a_wrong_file_in_the_folder_is_kept_and_named(site, folder, register):
-    register(f"{site.url}/good")
-    (folder / FILE).write_bytes(b"somebody's own table")
-    with pytest.raises(data.DataError) as error:
-        data.fetch(NAME)
-    wrong = hashlib.sha256(b"somebody's own table").hexdigest()
-    for part in (str(folder / FILE), hashlib.sha256(BODY).hexdigest(), wrong, "Remove or rename"):
-        assert part in str(error.value)
-    assert (folder / FILE).read_bytes() == b"somebody's own table"
-    assert not data.is_available(NAME)
-    assert site.seen == []
-
-
-@pytest.mark.parametrize(
-    ("promised", "words"),
-    [(len(BODY), "the transfer broke off"), (None, "does not match the known hash")],
-    ids=["length announced", "length unknown"],
-)
-def test_a_truncated_transfer_leaves_nothing(site, folder, register, promised, words):
-    site.replies["/short"] = partial(send, body=BODY[:5000], promised=promised)
-    register(f"{site.url}/short")
-    with pytest.raises(data.DataError, match=words):
-        data.fetch(NAME)
-    assert files(folder) == []
-
-
-@pytest.mark.parametrize("case", ["404", "no network"])
-def test_without_an_answer_the_error_says_everything_one_needs(site, folder, register, case):
-    url = f"{site.url if case == '404' else closed_port()}/missing"
-    register(url)
-    with pytest.raises(data.DataError) as error:
-        data.fetch(NAME)
-    message = str(error.value)
-    for part in (case, "Wines of the test", FILE, url, str(folder), "first_lesson, second_lesson"):
-        assert part in message
-    assert "\n" not in message
-    assert files(folder) == []
-
-
-def test_a_notebook_shows_the_sentence_and_no_screen_of_calls(folder, register, capsys):
-    register(f"{closed_port()}/data")
-    shell = InteractiveShell.instance()
-    shell.run_cell("from course_utils import data\ndata.fetch('wine_quality_white')")
-    shown = capsys.readouterr().out
-    assert "Without a network, put the file" in " ".join(shown.split())
-    assert "Traceback" not in shown and len(shown.splitlines()) < 12
-    assert all(len(line) <= 100 or " " not in line for line in shown.splitlines())
-
-
-def test_a_folder_that_cannot_be_made_is_named(site, folder, register, monkeypatch):
-    (folder / "file").write_text("not a folder")
-    monkeypatch.setenv("COURSE_DATA", str(folder / "file" / "data"))
-    register(f"{site.url}/good")
-    with pytest.raises(data.DataError, match=r"file/data cannot be written .* COURSE_DATA"):
-        data.fetch(NAME)
-    assert site.seen == [], "a request was made for a file that cannot be stored"
-
-
-def test_a_disk_that_is_full_is_named(site, folder, register, monkeypatch):
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    register(f"{site.url}/good")
-    monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(data.DataError, match=r"cannot be written \(No space left"):
-        data.fetch(NAME)
-    assert files(folder) == []
-
-
-@pytest.mark.parametrize(
-    ("variable", "value", "words"),
-    [
-        ("REQUESTS_CA_BUNDLE", "/nowhere/a.pem", "(TLS) failed (.*/nowhere/a.pem); let {} name"),
-        ("CURL_CA_BUNDLE", "/nowhere/a.pem", "(TLS) failed (.*/nowhere/a.pem); let {} name"),
-        ("REQUESTS_CA_BUNDLE", __file__, "(TLS) failed (.*); let {} name"),
-        ("ALL_PROXY", "socks5://127.0.0.1:9", "proxy named in {} speaks SOCKS.*pysocks.*; correct"),
-        ("https_proxy", "http://127.0.0.1:9", "proxy named in {} .* (ProxyError); correct"),
-        ("HTTPS_PROXY", "http://[", "proxy named in {} .* (InvalidURL); correct"),
-        ("HTTPS_PROXY", "http://.", "proxy named in {} .* (InvalidURL); correct"),
-        ("PATH", "", "(TLS) failed (.SSL.*); let REQUESTS_CA_BUNDLE name"),  # the site has none
-    ],
-)
-def test_a_request_that_fails_is_not_taken_for_a_folder_that_does(
-    site, folder, register, monkeypatch, variable, value, words
-):
-    monkeypatch.setenv("NO_PROXY", "elsewhere")
-    monkeypatch.setenv("no_proxy", "elsewhere")
-    monkeypatch.setenv(variable, value)
-    register(site.url.replace("http:", "https:") + "/good")
-    assert not data.is_available(NAME)
-    with pytest.raises(data.DataError) as error:
-        data.fetch(NAME)
-    expected = words.format(variable).replace("(", r"\(").replace(")", r"\)")
-    assert re.search(expected, str(error.value))
-    assert "by hand" in str(error.value) and "COURSE_DATA" not in str(error.value)
-    assert files(folder) == []
-
-
-def test_an_unknown_name_is_answered_with_the_known_ones():
-    for function in (data.fetch, data.is_available):
-        with pytest.raises(data.DataError, match=r"'wine_quality_blue'.*wine_quality_white"):
-            function("wine_quality_blue")
-
-
-# ---- is it there?
-
-
-def test_availability_is_asked_once_per_process(site, folder, register):
-    register(f"{site.url}/good")
-    assert data.is_available(NAME) and data.is_available(NAME)
-    assert site.seen == ["HEAD /good"]
-    assert files(folder) == []
-
-
-@pytest.mark.parametrize("case", ["404", "no network"])
-def test_not_available(site, folder, register, case):
-    register(f"{site.url if case == '404' else closed_port()}/missing")
-    assert not data.is_available(NAME)
-
-
-# ---- reading
+@pytest.fixture
+def embedded(tmp_path, monkeypatch):
+    """An empty folder in the place of the course's own."""
+    monkeypatch.setattr(data, "EMBEDDED", tmp_path)
+    return tmp_path
 
 
 @pytest.mark.parametrize(
@@ -226,30 +40,87 @@ def test_not_available(site, folder, register, case):
     ],
     ids=["missing column", "empty file", "short row", "not a number", "header alone"],
 )
-def test_a_table_that_is_none_is_refused(folder, register, lines, words):
-    body = "\n".join(lines).encode()
-    register("http://127.0.0.1/unused", body=body)
-    (folder / FILE).write_bytes(body)
+def test_a_table_that_is_none_is_refused(embedded, lines, words):
+    path = embedded / "winequality-white.csv"
+    path.write_text("\n".join(lines))
     with pytest.raises(data.DataError, match=words) as error:
         data.load_wine_quality("white")
-    assert str(folder / FILE) in str(error.value)
+    assert str(path) in str(error.value)
 
 
-def test_german_credit_with_a_missing_column_is_refused(folder, register):
-    body = b"A11 6 A34 1\n"
-    register("http://127.0.0.1/unused", body=body, name="german_credit", file="german.data")
-    (folder / "german.data").write_bytes(body)
+def test_the_columns_of_wine_quality_are_found_by_name(embedded):
+    wines = []
+    for step in (1, -1):
+        lines = [";".join(line.split(";")[::step]) for line in (HEADER, *ROWS)]
+        (embedded / "winequality-red.csv").write_text("\n".join(lines))
+        wines.append(data.load_wine_quality("red"))
+        np.testing.assert_allclose(wines[-1].x[7], 7 + np.arange(11) / 100, rtol=1e-6)
+        np.testing.assert_allclose(wines[-1].y, np.arange(9) + 0.11, rtol=1e-6)
+
+
+def test_german_credit_with_a_missing_column_is_refused(embedded):
+    (embedded / "german.data").write_text("A11 6 A34 1\n")
     with pytest.raises(data.DataError, match="line 1: 4 columns where 21 are expected"):
         data.load_german_credit()
 
 
-def test_german_credit_counts_a_2_as_bad(folder, register):
-    body = b"".join(b"A11 " * 20 + cls + b"\n" for cls in (b"1", b"2", b"1"))
-    register("http://127.0.0.1/unused", body=body, name="german_credit", file="german.data")
-    (folder / "german.data").write_bytes(body)
+def test_german_credit_counts_a_2_as_bad(embedded):
+    (embedded / "german.data").write_text("".join("A11 " * 20 + c + "\n" for c in "121"))
     credit = data.load_german_credit()
     assert [credit.target_names[label] for label in credit.y] == ["good", "bad", "good"]
     assert credit.x.shape == (3, 20) and set(credit.x.ravel()) == {"A11"}
+
+
+def test_what_is_missing_is_named(embedded, monkeypatch):
+    monkeypatch.setattr(data, "TABLES", embedded)
+    for load, argument, file in (
+        (data.load_wine_quality, "red", "winequality-red.csv"),
+        (data.stored_table, "flows", "flows.json"),
+    ):
+        with pytest.raises(data.DataError, match=f"{file} comes with the course and is missing"):
+            load(argument)
+    with pytest.raises(data.DataError, match="white and red wines, and none that are 'blue'"):
+        data.load_wine_quality("blue")
+
+
+def test_a_stored_table_gives_its_records(embedded, monkeypatch):
+    monkeypatch.setattr(data, "TABLES", embedded)
+    table = {"command": "make table", "records": [{"of": "α"}, {"of": "β"}]}
+    (embedded / "flows.json").write_text(json.dumps(table), encoding="utf-8")
+    assert data.stored_table("flows") == table["records"]
+
+
+@pytest.mark.parametrize(
+    ("colour", "rows", "repeated", "scores"),
+    [("white", 4898, 937, (3, 9)), ("red", 1599, 240, (3, 8))],
+)
+def test_wine_quality(colour, rows, repeated, scores):
+    import pandas
+
+    wines = data.load_wine_quality(colour)
+    table = pandas.read_csv(data.EMBEDDED / f"winequality-{colour}.csv", sep=";")
+    assert wines.x.shape == (rows, 11) and wines.x.dtype == wines.y.dtype == np.float32
+    np.testing.assert_array_equal(wines.x, table.iloc[:, :-1].to_numpy(np.float32))
+    np.testing.assert_array_equal(wines.y, table["quality"].to_numpy(np.float32))
+    assert list(wines.feature_names) == list(table.columns[:-1])
+    assert (wines.y.min(), wines.y.max()) == scores
+    # twins agree in their score too, so that grouping by measurements alone is enough
+    assert table.duplicated().sum() == repeated
+    for columns in (wines.x, np.column_stack([wines.x, wines.y])):
+        assert rows - len(np.unique(data.twin_groups(columns))) == repeated
+
+
+def test_german_credit():
+    credit = data.load_german_credit()
+    assert credit.x.shape == (1000, 20)
+    assert len(credit.feature_names) == len(credit.units) == 20
+    assert np.bincount(credit.y).tolist() == [700, 300]
+    assert credit.x[0, :5].tolist() == ["A11", "6", "A34", "A43", "1169"]
+    years = credit.x[:, credit.feature_names.index("age")].astype(int)
+    assert (years.min(), years.max()) == (19, 75)
+
+
+# ---- downloads
 
 
 MNIST = {
@@ -267,7 +138,7 @@ def mnist_of(folder, register, monkeypatch):
     monkeypatch.setattr(data, "MNIST_TEST", 2)
 
     def store(body: bytes) -> Path:
-        register("http://127.0.0.1/unused", body=body, name="mnist", file="mnist.npz")
+        register("http://127.0.0.1/unused", body=body)
         (folder / "mnist.npz").write_bytes(body)
         return folder / "mnist.npz"
 
@@ -342,9 +213,9 @@ def keras_source(name: str) -> str:
 
 
 def test_mnist_is_the_file_that_keras_expects():
-    source, download = keras_source("mnist"), data.registry()["mnist"]
-    folder, _, file = download.url.rpartition("/")
-    for part in (folder, file, download.sha256, "Attribution-Share Alike 3.0"):
+    source, entry = keras_source("mnist"), download.registry()["mnist"]
+    folder, _, file = entry.url.rpartition("/")
+    for part in (folder, file, entry.sha256, "Attribution-Share Alike 3.0"):
         assert part in source
 
 
@@ -427,7 +298,7 @@ def test_a_cifar10_that_is_none_is_refused(cifar_at, body, words):
 
 
 def test_cifar10_comes_from_where_keras_has_it():
-    folder, _, _ = data.registry()["cifar10"].url.rpartition("/")
+    folder, _, _ = download.registry()["cifar10"].url.rpartition("/")
     source = keras_source("cifar10")
     assert folder in source
     for label, name in enumerate(data.CIFAR10_NAMES):
@@ -436,52 +307,18 @@ def test_cifar10_comes_from_where_keras_has_it():
 
 def true_file(name: str, monkeypatch) -> None:
     """Point COURSE_DATA to a folder that holds the true file, or skip the test."""
-    file = data.registry()[name].file
-    for folder in (data.data_folder(), data.REPOSITORY.parent / "shared" / "data"):
+    file = download.registry()[name].file
+    for folder in (download.data_folder(), download.ROOT.parent / "shared" / "data"):
         if (folder / file).exists():
             monkeypatch.setenv("COURSE_DATA", str(folder))
             return
     pytest.skip(f"{file} is in no data folder")
 
 
-@pytest.mark.parametrize(
-    ("colour", "rows", "repeated", "scores"),
-    [("white", 4898, 937, (3, 9)), ("red", 1599, 240, (3, 8))],
-)
-def test_the_true_wine_quality(monkeypatch, colour, rows, repeated, scores):
-    pandas = pytest.importorskip("pandas")
-    true_file(f"wine_quality_{colour}", monkeypatch)
-    wines = data.load_wine_quality(colour)
-    download = data.registry()[f"wine_quality_{colour}"]
-    path = data.data_folder() / download.file
-    assert path.stat().st_size == download.bytes
-    table = pandas.read_csv(path, sep=";")
-    assert wines.x.shape == (rows, 11) and wines.x.dtype == wines.y.dtype == np.float32
-    np.testing.assert_array_equal(wines.x, table.iloc[:, :-1].to_numpy(np.float32))
-    np.testing.assert_array_equal(wines.y, table["quality"].to_numpy(np.float32))
-    assert list(wines.feature_names) == list(table.columns[:-1])
-    assert (wines.y.min(), wines.y.max()) == scores
-    # twins agree in their score too, so that grouping by measurements alone is enough
-    assert table.duplicated().sum() == repeated
-    for columns in (wines.x, np.column_stack([wines.x, wines.y])):
-        assert rows - len(np.unique(data.twin_groups(columns))) == repeated
-
-
-def test_the_true_german_credit(monkeypatch):
-    true_file("german_credit", monkeypatch)
-    credit = data.load_german_credit()
-    assert credit.x.shape == (1000, 20)
-    assert len(credit.feature_names) == len(credit.units) == 20
-    assert np.bincount(credit.y).tolist() == [700, 300]
-    assert credit.x[0, :5].tolist() == ["A11", "6", "A34", "A43", "1169"]
-    years = credit.x[:, credit.feature_names.index("age")].astype(int)
-    assert (years.min(), years.max()) == (19, 75)
-
-
 def test_the_true_mnist(monkeypatch):
     true_file("mnist", monkeypatch)
-    mnist = data.load_mnist()
-    assert (data.data_folder() / "mnist.npz").stat().st_size == data.registry()["mnist"].bytes
+    mnist, registered = data.load_mnist(), download.registry()["mnist"]
+    assert (download.data_folder() / registered.file).stat().st_size == registered.bytes
     assert mnist.x.shape == (70_000, 28, 28) and (mnist.x.min(), mnist.x.max()) == (0, 255)
     assert mnist.y[:5].tolist() == [5, 0, 4, 1, 9]
     assert np.bincount(mnist.y[: data.MNIST_TRAIN]).tolist()[:2] == [5923, 6742]
@@ -489,12 +326,15 @@ def test_the_true_mnist(monkeypatch):
 
 def test_the_true_cifar10(monkeypatch):
     true_file("cifar10", monkeypatch)
-    cifar, registered = data.load_cifar10(), data.registry()["cifar10"]
-    assert (data.data_folder() / registered.file).stat().st_size == registered.bytes
+    cifar, registered = data.load_cifar10(), download.registry()["cifar10"]
+    assert (download.data_folder() / registered.file).stat().st_size == registered.bytes
     assert cifar.x.shape == (60_000, 32, 32, 3) and (cifar.x.min(), cifar.x.max()) == (0, 255)
     assert np.bincount(cifar.y[: data.CIFAR10_TRAIN]).tolist() == [5_000] * 10
     assert np.bincount(cifar.y[data.CIFAR10_TRAIN :]).tolist() == [1_000] * 10
     assert cifar.y[:5].tolist() == [6, 9, 9, 4, 1]
+
+
+# ---- data sets that come with a dependency
 
 
 @pytest.mark.parametrize("name", ["wine", "digits", "breast_cancer"])
@@ -547,62 +387,31 @@ def test_twin_groups():
     assert groups.shape == (200,) and set(groups) == set(range(groups.max() + 1))
 
 
-# ---- the registry, the folder, the import
+# ---- the datasheet, and who loads
+
+
+def test_the_datasheet_states_the_size_and_the_checksum_of_every_file():
+    row = re.compile(r"^\| `([\w.-]+)` \|.* ([\d,]+) bytes \| `([0-9a-f]{64})` \|$", re.MULTILINE)
+    stated = {file: (size, checksum) for file, size, checksum in row.findall(SHEET)}
+    found = {file.file: (f"{file.bytes:,}", file.sha256) for file in download.registry().values()}
+    for file in ("winequality-white.csv", "winequality-red.csv", "german.data"):
+        body = (data.EMBEDDED / file).read_bytes()
+        found[file] = f"{len(body):,}", hashlib.sha256(body).hexdigest()
+    assert stated == found
 
 
 def test_the_datasheet_agrees_with_the_registry():
-    sheet = (data.REPOSITORY / "data" / "README.md").read_text(encoding="utf-8")
-    for name, download in data.registry().items():
-        for part in (name, download.file, download.url, download.sha256, download.licence):
-            assert part in sheet, f"data/README.md does not name {part}"
-        for part in (f"{download.bytes:,} bytes", *download.lessons):
-            assert part in sheet, f"data/README.md does not name {part}"
+    for name, entry in download.registry().items():
+        for part in (name, entry.url, entry.licence, *entry.lessons):
+            assert part in SHEET, f"data/README.md does not name {part}"
 
 
-def test_the_datasheet_names_the_lessons_that_load_a_data_set():
-    """In the table, beside planned ones; some lessons call scikit-learn's loader themselves."""
-    sheet = (data.REPOSITORY / "data" / "README.md").read_text(encoding="utf-8")
-    loads = re.compile(r"\bload_\w+(?=\()")
-    rows = [line for line in sheet.splitlines() if line.startswith("| [")]
-    named = {load: set(re.findall(r"`(\w+)`", row)) for row in rows for load in loads.findall(row)}
-    for source in (data.REPOSITORY / "notebooks" / "source").glob("*.py"):
-        for load in loads.findall(source.read_text(encoding="utf-8")):
+def test_lessons_load_through_the_package_and_the_datasheet_names_them():
+    """In its table, beside planned ones."""
+    loads, named = re.compile(r"([\w.]*)\b(load_\w+)(?=\()"), {}
+    for row in re.findall(r"(?m)^\| \[.*", SHEET):
+        named |= {load: re.findall(r"`(\w+)`", row) for _, load in loads.findall(row)}
+    for source in (download.ROOT / "notebooks" / "source").glob("*.py"):
+        for prefix, load in loads.findall(source.read_text(encoding="utf-8")):
+            assert prefix == "data.", f"{source.stem} calls {prefix}{load}"
             assert source.stem in named[load], f"{source.stem} calls {load}"
-
-
-def test_a_missing_registry_is_explained(monkeypatch, tmp_path):
-    monkeypatch.setattr(data, "REGISTRY", tmp_path / "registry.toml")
-    with pytest.raises(data.DataError, match="clone of the course"):
-        data.fetch(NAME)
-
-
-def test_course_data_moves_the_folder(monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    for value, path in (
-        ("", data.REPOSITORY / "data"),
-        ("../elsewhere", data.REPOSITORY.parent / "elsewhere"),
-        (str(tmp_path), tmp_path),
-        ("~/wines", Path.home() / "wines"),
-    ):
-        monkeypatch.setenv("COURSE_DATA", value)
-        assert data.data_folder() == path.resolve()
-
-
-def test_the_import_loads_no_heavy_package():
-    heavy = "{'sklearn', 'pandas', 'tensorflow_probability', 'mlxtend', 'pooch', 'requests'}"
-    code = f"import sys, course_utils.data; print(sorted({heavy} & set(sys.modules)))"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "[]"
-
-
-def test_the_columns_of_wine_quality_are_found_by_name(folder, register):
-    sets = []
-    for step in (1, -1):
-        lines = [";".join(line.split(";")[::step]) for line in (HEADER, *ROWS)]
-        body = "\n".join(lines).encode()
-        register("http://127.0.0.1/unused", body=body)
-        (folder / FILE).write_bytes(body)
-        sets.append(data.load_wine_quality("white"))
-    np.testing.assert_array_equal(sets[0].x, sets[1].x)
-    np.testing.assert_array_equal(sets[0].y, sets[1].y)
-    assert sets[0].x[:, 0].tolist() != sets[0].x[:, -1].tolist()

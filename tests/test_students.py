@@ -19,7 +19,7 @@ import filelock
 import psutil
 import pytest
 
-from course_utils import data
+from course_utils import download
 from local_site import (
     BODY,
     FILE,
@@ -40,10 +40,10 @@ CLASS = """
 import json, os, resource, sys
 from pathlib import Path
 import certifi, filelock, pooch, requests, tqdm.auto
-from course_utils import data
+from course_utils import download
 
 registry, students, patience, users, largest = map(json.loads, sys.argv[1:])
-data.REGISTRY, data.PATIENCE = Path(registry), patience
+download.REGISTRY, download.PATIENCE = Path(registry), patience
 start, go = os.pipe()
 for student in range(students):
     if os.fork() == 0:
@@ -56,8 +56,8 @@ for student in range(students):
             resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
         os.read(start, 1)  # ends when the class closes `go`
         try:
-            answer = len(data.fetch("wine_quality_white").read_bytes())
-        except data.DataError as error:
+            answer = len(download.fetch("mnist").read_bytes())
+        except download.DataError as error:
             answer = str(error)
         os.write(1, (json.dumps(answer) + "\\n").encode())
         os._exit(0)
@@ -201,7 +201,7 @@ def test_a_disk_without_locks_serves_as_well(site, folder, register, monkeypatch
     somebody.mkdir()
     os.utime(somebody, (0, 0))
     register(f"{site.url}/good")
-    assert data.fetch(NAME).read_bytes() == BODY
+    assert download.fetch(NAME).read_bytes() == BODY
     assert somebody.exists(), "who has no lock removes nothing: its owner may be at work"
 
 
@@ -219,7 +219,7 @@ def test_a_lock_that_another_user_is_just_making_is_waited_for(site, folder, reg
     left_behind.mkdir()
     os.utime(left_behind, (0, 0))
     register(f"{site.url}/good")
-    assert data.fetch(NAME).read_bytes() == BODY
+    assert download.fetch(NAME).read_bytes() == BODY
     assert refused and not left_behind.exists(), "only who has the lock removes it"
 
 
@@ -393,6 +393,6 @@ def test_who_interrupts_a_download_hands_the_turn_on(site, folder, register, mon
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            data.fetch(NAME)
+            download.fetch(NAME)
     assert files(folder) == []
-    assert data.fetch(NAME).read_bytes() == BODY
+    assert download.fetch(NAME).read_bytes() == BODY

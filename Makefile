@@ -16,7 +16,7 @@ unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-lab:  ## install the course and open JupyterLab (LAB_ARGS="--no-browser": passed on to it)
+lab:  ## install the course and open your copies of the lessons (LAB_ARGS="--no-browser": passed on)
 	@$(install) lab
 	@exec $(BIN)/python -I tools/lab.py $(LAB_ARGS)
 
@@ -77,7 +77,8 @@ table:  ## run LESSON=resnet with five seeds and store what it records of each
 
 clean:  ## remove .venv, build files and caches; downloaded data stay
 	@rm -rf .venv build *.egg-info .pytest_cache .ruff_cache
-	@find . \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
+	@find . \( -name __pycache__ -o -name .ipynb_checkpoints \) \
+		-not -path "./my_lessons/*" -prune -exec rm -rf {} +
 
 $(BIN)/uv:
 	@$(install) test

@@ -1,8 +1,8 @@
 """Every lesson in a real browser, as a student sees it; run by ``make test-browser``.
 
-JupyterLab starts as ``make lab`` starts it, on a copy of the notebooks without outputs: nothing in
-the checkout changes. Each lesson is opened by its link on the course map and run with *Run > Run
-All Cells*; in the copy, added cells answer its exercises. Pictures of what was seen are left in
+JupyterLab starts as ``make lab`` starts it, at the desk of a copied course: nothing in the checkout
+changes. Each lesson is opened by its link on the course map and run with *Run > Run All Cells*; in
+the student's copy, added cells answer its exercises. Pictures of what was seen are left in
 ``screenshots/<lesson>/``. With LESSON="flows resnet" these lessons are run.
 """
 
@@ -16,17 +16,18 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from datetime import date
 from functools import partial
 from pathlib import Path
 
 import nbformat
 import pytest
 import requests
-from nbformat.v4 import new_code_cell
-from playwright.sync_api import Error, Locator, Page
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from playwright.sync_api import Error, Locator, Page, expect
 
-from notebooks import NOTEBOOKS, missing_data, notebook_path
+from notebooks import KERNELSPEC, NOTEBOOKS, missing_data
 
 pytestmark = pytest.mark.browser
 ROOT = NOTEBOOKS.parent
@@ -94,12 +95,9 @@ def browser_type_launch_args() -> dict:
     return {"executable_path": found, "args": ["--no-sandbox"] if as_root else []}
 
 
-@pytest.fixture(scope="session")
-def lab(browser, tmp_path_factory):
-    """JupyterLab on a copy of the course, once there is a browser: its folder, address, process."""
-    folder = tmp_path_factory.mktemp("course")
-    for name in ("notebooks", "tools"):
-        shutil.copytree(ROOT / name, folder / name)
+@contextmanager
+def serving(folder: Path) -> Iterator[tuple[str, subprocess.Popen]]:
+    """JupyterLab in a copy of the course: its address and its process."""
     own = ("JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR")
     log = folder / "lab.log"
     with log.open("w", encoding="utf-8") as said:
@@ -121,10 +119,33 @@ def lab(browser, tmp_path_factory):
                 with suppress(requests.ConnectionError):  # it is said before it is so
                     requests.get(found[0], timeout=START_SECONDS)
                     address = found[0]
-        yield folder, address, process
+        yield address, process
     finally:
         process.terminate()
         process.wait(60)
+
+
+def copy_course(folder: Path) -> None:
+    for name in ("notebooks", "tools"):
+        shutil.copytree(ROOT / name, folder / name)
+
+
+def open_lesson(page: Page, address: str, lesson: str) -> Locator:
+    """Open a lesson by its link on the course map, and wait for its kernel; return its panel."""
+    page.set_default_timeout(1000 * START_SECONDS)
+    page.goto(address.replace("?", "?reset&"))
+    page.get_by_role("link", name=lesson, exact=True).first.click()
+    page.wait_for_function(IS_OPEN, arg=f"{lesson}.ipynb")
+    return page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+
+
+@pytest.fixture(scope="session")
+def lab(browser, tmp_path_factory):
+    """JupyterLab at a desk, once there is a browser: the course's folder, address, process."""
+    folder = tmp_path_factory.mktemp("course")
+    copy_course(folder)
+    with serving(folder) as (address, process):
+        yield folder, address, process
 
 
 def test_only_who_has_the_token_comes_in(lab):
@@ -137,21 +158,17 @@ def test_only_who_has_the_token_comes_in(lab):
 @pytest.mark.parametrize("lesson", chosen())
 def test_lesson(page: Page, lab, lesson: str):
     folder, address, process = lab
-    copy, pictures = folder / "notebooks" / f"{lesson}.ipynb", ROOT / "screenshots" / lesson
+    copy, pictures = folder / "my_lessons" / f"{lesson}.ipynb", ROOT / "screenshots" / lesson
     shutil.rmtree(pictures, ignore_errors=True)
-    cells = prepare(lesson, copy)
-    here, elsewhere = (address.partition("lab")[0], "data:", "blob:"), set()
+    cells = answer_exercises(copy)
+    here, elsewhere = (address.partition("lab")[0], "data:", "blob:", "attachment:"), set()
     page.on("request", lambda it: it.url.startswith(here) or elsewhere.add(it.url))
-    page.set_default_timeout(1000 * START_SECONDS)
     try:
-        page.goto(address.replace("?", "?reset&"))
-        page.get_by_role("link", name=lesson, exact=True).first.click()
-        page.wait_for_function(IS_OPEN, arg=copy.name)
+        panel = open_lesson(page, address, lesson)
         page.evaluate("jupyterapp.shell.collapseLeft()")
         faults = run_all(page, cells, process)
         page.evaluate("jupyterapp.commands.execute('docmanager:save')")
         cells = nbformat.read(copy, as_version=4).cells
-        panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
         take_pages(panel, pictures)
         faults += [*ran_badly(panel, cells), *undrawn(panel, cells)]
         for index, cell in enumerate(cells):
@@ -167,6 +184,44 @@ def test_lesson(page: Page, lab, lesson: str):
         pytest.fail("\n".join(faults), pytrace=False)
 
 
+def test_the_desk(page: Page, tmp_path: Path):
+    """First start and a run, update, second start and work, update, third start."""
+    course = tmp_path / "Kurs für alle"
+    copy_course(course)
+    copy, out = course / "my_lessons/flows.ipynb", new_output("stream", text="stored")
+
+    def update(text: str) -> None:
+        cells = [new_markdown_cell("![moons](figures/flows.png)")]
+        cells.append(new_code_cell(f"print({text!r} + 2 * 'x')", outputs=[out], execution_count=1))
+        lesson = new_notebook(cells=cells, metadata={"kernelspec": KERNELSPEC})
+        nbformat.write(lesson, course / "notebooks/flows.ipynb")
+
+    def look(text: str, then: str) -> None:
+        """Open the copy, which holds `text` and its picture; go to its code, press keys, save."""
+        with serving(course) as (address, _):
+            panel = open_lesson(page, address, "flows")
+            assert panel.get_by_text(f"print('{text}' +").count() == 1
+            assert [*undrawn(panel, nbformat.read(copy, as_version=4).cells)] == []
+            panel.locator(".jp-CodeCell .cm-content").first.click()
+            for key in then.split():
+                page.keyboard.press(key)
+            expect(panel.get_by_text(f"{text}xx")).to_have_count(1)
+            page.evaluate("jupyterapp.commands.execute('docmanager:save')")
+            page.wait_for_function("!jupyterapp.shell.currentWidget.context.model.dirty")
+
+    update("first")
+    look("first", then="Shift+Enter")
+    assert len(nbformat.read(copy, as_version=4).cells) == 3  # JupyterLab adds an empty one
+    update("second")
+    look("second", then="Control+End Enter # Shift+Enter")
+    mine = copy.read_bytes()
+    assert b"#" in mine and b"secondxx" in mine
+    update("third")
+    look("second", then="Shift+Enter")
+    beside = copy.with_name(f"flows (new {date.today()}).ipynb")
+    assert "third" in beside.read_text() and "stored" not in beside.read_text()
+
+
 def name(cells: list, index: int) -> str:
     return f"cell {index} ({next(iter(cells[index].source.splitlines()), 'empty')[:60]})"
 
@@ -177,14 +232,12 @@ def exercises(cell) -> list[str]:
     return found if cell.cell_type == "code" else []
 
 
-def prepare(lesson: str, copy: Path) -> list:
-    """Write a lesson without outputs, with cells that answer its exercises; return its cells."""
-    notebook = nbformat.read(notebook_path(lesson), as_version=4)
+def answer_exercises(copy: Path) -> list:
+    """Add cells to a lesson's copy that answer its exercises; return all its cells."""
+    notebook = nbformat.read(copy, as_version=4)
     cells, answers = notebook.cells, []
     for cell in cells:
         answers += [new_code_cell(ANSWER.format(exercise)) for exercise in exercises(cell)]
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
     # A cell without its data ends the run: the answers come before it.
     away = (index for index in range(len(cells)) if missing_data(cells[: index + 1]))
     place = next(away, len(cells))
@@ -258,18 +311,27 @@ def ran_badly(panel: Locator, cells: list) -> Iterator[str]:
 
 
 def undrawn(panel: Locator, cells: list) -> Iterator[str]:
-    """Pictures and formulas that are not to be seen."""
+    """Pictures and formulas that are not to be seen, and pictures without a text."""
     broken = "all => all.filter(one => !one.naturalWidth).map(one => one.alt || one.src)"
     yield from (f"not drawn: {it[:80]}" for it in panel.locator("img").evaluate_all(broken))
-    outputs = itertools.chain(*(cell.outputs for cell in cells if cell.cell_type == "code"))
-    figures = sum("image/png" in output.get("data", {}) for output in outputs)
-    if (drawn := panel.locator(".jp-RenderedImage img").count()) < figures:
-        yield f"only {drawn} of {figures} figures are drawn"
+    yield from unnamed(panel, cells)
     for cell in panel.locator(".jp-MarkdownCell:not(.jp-mod-rendered)").all():
         yield f"not drawn: {cell.inner_text()}"
     wrong = panel.locator("mjx-container:has(mjx-merror, [style*=red])")
     for text in panel.locator(RAW).or_(wrong).all_text_contents():
         yield f"not drawn: {text}"
+
+
+def unnamed(panel: Locator, cells: list) -> Iterator[str]:
+    """Pictures that have no text for a screen reader, or for a figure another than the lesson's."""
+    nameless = panel.get_by_role("img", name=re.compile("^(Image)?$"))  # JupyterLab's own text
+    yield from ("a picture has no text" for _ in panel.locator("img").and_(nameless).all())
+    for index, cell in enumerate(cells):
+        for data in (output.get("data", {}) for output in cell.get("outputs", [])):
+            if data.get("text/html", "").startswith("<img "):
+                text = data["text/plain"]
+                if len(text) <= 40 or not panel.get_by_role("img", name=text, exact=True).count():
+                    yield f"{name(cells, index)}: no picture has this text, or it is short: {text}"
 
 
 def unmoved(output: Locator) -> Iterator[str]:

@@ -36,6 +36,8 @@ def test_a_fresh_clone_installs_the_lock(clone, way):
     assert {"tensorflow", "jupyterlab"} <= installed.keys() and "jupytext" not in installed
     installed.pop("setuptools", None)  # some Pythons put it into every environment
     assert {f"{name}=={version}" for name, version in installed.items()} <= {*LOCK.split()}
+    assert (clone / "my_lessons/index.ipynb").is_file()
+    assert not subprocess.check_output(["git", "status", "--porcelain"], cwd=clone)
 
 
 def test_repo2docker_takes_what_is_meant_for_it(clone):

@@ -34,7 +34,7 @@ test-binder:  ## run every lesson with one CPU, 2 GB and no rights, as Binder do
 	@$(install) test
 	@$(BIN)/python tools/binder.py $(LESSON)
 
-test-seeds:  ## margins of all claims over eight seeds (LESSON=flows: of that one; FIRST=2001: others)
+test-seeds:  ## margins of all claims, and checks, over eight seeds (LESSON=flows: of that one; FIRST=2001: others)
 	@$(install) test
 	@$(BIN)/python tools/seeds.py $(LESSON) $(if $(FIRST),--first $(FIRST))
 

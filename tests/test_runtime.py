@@ -127,10 +127,12 @@ def test_course_seed_takes_the_place_of_the_lesson_s(monkeypatch, capsys):
     expected = draws()
     monkeypatch.setenv("COURSE_SEED", "7")
     assert course_utils.setup(seed=1) == 7
+    assert not runtime.seed_is_own
     assert draws() == expected
     assert capsys.readouterr().out.endswith(", seed 7\n")
     monkeypatch.setenv("COURSE_SEED", "")  # as `make test` without SEED may leave it
     assert course_utils.setup(seed=1) == 1
+    assert runtime.seed_is_own
 
 
 @pytest.mark.parametrize("seed", [0, 2**32 - 1, np.int64(5)])

@@ -8,7 +8,7 @@ import pytest
 
 import notebooks
 import seeds
-from course_utils import data
+from course_utils import download
 
 LESSON = """\
 # %%
@@ -24,6 +24,11 @@ claim("fails with odd seeds", seed % 2, below=0.5)
 claim("nearer to its |upper| bound", 5 + seed % 2, above=0, below=7)
 for name in "ab":
     claim("twice", 5, below=5 + seed)
+claim("firm enough for a claim", 5 + seed % 2, below=7)
+claim("not for a headline", 5 + seed % 2, below=7, headline=True)
+claims.check("adds up", seed - seed, 0)
+claims.check("is even", seed % 2, 0, within=0.5)
+claims.check("is not 1001", seed == 1001, False)
 record = {"loss": np.round(np.full(2, seed / 8), 2), "of": "α"}
 # %%
 record = "a cell that may show the table"
@@ -31,13 +36,17 @@ record = "a cell that may show the table"
 1 / 0
 """
 ROWS = """\
-| | claim | held | mean | sd | claimed | margin |
-| --- | --- | --- | --- | --- | --- | --- |
-|  | safe | 2 of 2 | 10.5 | 0.71 | above 0 | 14.8 |
-| **!** | fails with odd seeds | 1 of 2 | 0.5 | 0.71 | below 0.5 | 0.0 |
-|  | nearer to its \\|upper\\| bound | 2 of 2 | 5.5 | 0.71 | above 0, below 7 | 2.1 |
-|  | twice | 2 of 2 | 5 | 0 | below 1006 | 100.0 |
-|  | twice | 2 of 2 | 5 | 0 | below 1006 | 100.0 |
+| | kind | text | held | mean | sd | claimed | margin |
+| --- | --- | --- | --- | --- | --- | --- | --- |
+|  | claim | safe | 4 of 4 | 10.5 | 0.58 | above 0 | 18.2 |
+| **!** | claim | fails with odd seeds | 2 of 4 | 0.5 | 0.58 | below 0.5 | 0.0 |
+|  | claim | nearer to its \\|upper\\| bound | 4 of 4 | 5.5 | 0.58 | above 0, below 7 | 2.6 |
+|  | claim | twice | 4 of 4 | 5 | 0 | below 1008 | 100.0 |
+|  | claim | twice | 4 of 4 | 5 | 0 | below 1008 | 100.0 |
+|  | claim | firm enough for a claim | 4 of 4 | 5.5 | 0.58 | below 7 | 2.6 |
+| **!** | headline | not for a headline | 4 of 4 | 5.5 | 0.58 | below 7 | 2.6 |
+| **!** | check | is even | 2 of 4 | 0.5 | 0.58 | below 0.5 | 0.0 |
+|  | check | is not 1001 | 3 of 4 | 0.25 | 0.5 | below 0 | -0.5 |
 """
 
 
@@ -49,7 +58,7 @@ def source(tmp_path, monkeypatch):
     for name, text in {"lesson": LESSON, "fails": "# %%\n1 / 0\n", "index": "# %%\n"}.items():
         (source / f"{name}.py").write_text(text, encoding="utf-8")
     monkeypatch.setattr(notebooks, "NOTEBOOKS", tmp_path)
-    monkeypatch.setattr(data, "is_available", lambda name: False)
+    monkeypatch.setattr(download, "is_available", lambda name: False)
     monkeypatch.setattr(seeds, "KEPT", tmp_path / "build")
     monkeypatch.setattr(seeds, "MARGINS", tmp_path / "seeds.md")
     monkeypatch.setattr(seeds, "SEEDS", 2)
@@ -57,14 +66,14 @@ def source(tmp_path, monkeypatch):
     return source
 
 
-def test_the_margins_tell_what_held_and_runs_are_kept(source, monkeypatch, capsys):
+def test_margins_fresh_seeds_decide_and_runs_are_kept(source, monkeypatch, capsys):
     seeds.MARGINS.write_text("# Old\n\n## fails\n\nit stays\n\n## gone\n\nit goes\n")
     assert seeds.main([]) == 1
     said, margins = capsys.readouterr().out, seeds.MARGINS.read_text(encoding="utf-8")
     assert margins.endswith(ROWS)
-    assert "\n## fails\n\nit stays\n\n## lesson\n\nSeeds 1001 to 1002, code " in margins
-    assert "without nowhere.\n" in margins
-    assert "2 to mend\n  fails failed: cell 0 failed" in said
+    assert "\n## fails\n\nit stays\n\n## lesson\n\nSeeds 1001 to 1004, code " in margins
+    assert ", without nowhere; 3 checks.\n" in margins
+    assert "4 to mend\n  fails failed: cell 0 failed" in said
     assert "lesson: fails with odd seeds\n" in said
     assert seeds.stale() == ["fails"]
 
@@ -97,7 +106,7 @@ def test_every_lesson_was_run_with_eight_seeds_and_no_claim_is_marked():
     assert [*margins] == seeds.lessons(), "run `make test-seeds LESSON=...` for those not yet there"
     for lesson, text in margins.items():
         first, last = map(int, re.search(r"eeds (\d+) to (\d+)", text).groups())
-        assert last - first == 7, lesson
+        assert last - first in (7, 15), lesson
         assert "**!**" not in text, f"a claim of {lesson} needs a better experiment"
     if names := seeds.stale():
         warnings.warn(f"tests/seeds.md is older than the code of {', '.join(names)}", stacklevel=1)

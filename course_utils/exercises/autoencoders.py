@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from course_utils.exercises import Exercise, Wrong, close, numbers
+from course_utils.exercises._before import Exercise, Wrong, close, numbers
 
 # --- 1: the share of the variance that PCA loses ------------------------------------------------
 

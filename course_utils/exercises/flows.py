@@ -4,7 +4,7 @@ import numpy as np
 from scipy.special import logit
 from scipy.stats import norm
 
-from course_utils.exercises import Exercise, Wrong, as_code, close, compare, filled, numbers
+from course_utils.exercises._before import Exercise, Wrong, as_code, close, compare, filled, numbers
 
 # --- 1: a density that does not integrate to one ------------------------------------------------
 

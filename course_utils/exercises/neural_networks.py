@@ -5,7 +5,7 @@ from itertools import combinations, pairwise
 
 import numpy as np
 
-from course_utils.exercises import Exercise, Wrong, as_code, compare, filled, numbers
+from course_utils.exercises._before import Exercise, Wrong, as_code, compare, filled, numbers
 
 
 @contextmanager

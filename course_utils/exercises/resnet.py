@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from course_utils.exercises import Exercise, Wrong, as_code, compare, filled, numbers
+from course_utils.exercises._before import Exercise, Wrong, as_code, compare, filled, numbers
 
 # --- 1: the wrong side of the addition ----------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from course_utils.exercises import Exercise, Wrong, as_code, close, compare, filled, numbers
+from course_utils.exercises._before import Exercise, Wrong, as_code, close, compare, filled, numbers
 
 # In the dictionaries of mistakes: a function that makes one, and the sentence that names it.
 

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import logsumexp
 
-from course_utils.exercises import Exercise, Wrong, close, numbers
+from course_utils.exercises._before import Exercise, Wrong, close, numbers
 
 # --- 1: the KL term alone -----------------------------------------------------------------------
 

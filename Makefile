@@ -28,7 +28,7 @@ test-browser:  ## run lessons in Chromium, try all in them (LESSON="flows resnet
 	@$(install) test
 	@LESSON="$(LESSON)" $(BIN)/python -m pytest -v --tb=short -W "ignore:Session-scoped" \
 		-o addopts= --screenshot=only-on-failure --output=screenshots/failed \
-		-m browser tests/browser.py tests/test_widgets.py
+		-m browser tests/browser.py tests/test_explorers.py
 
 test-binder:  ## run every lesson with one CPU, 2 GB and no rights, as Binder does (LESSON=flows: that one)
 	@$(install) test

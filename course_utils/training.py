@@ -347,56 +347,15 @@ def fit_many(
     models = [models] * copies if single else list(models)
     model = models[0]
     rows = np.ones(np.shape(x)[:2]) if rows is None else np.asarray(rows)
-    if len(models) != copies or not np.shape(x)[:2] == np.shape(y)[:2] == rows.shape:
-        raise ValueError(
-            f"x has shape {np.shape(x)}, y {np.shape(y)}, rows {rows.shape}, for {len(models)} "
-            "models: x, y and rows must agree in copies and rows, with a model for each copy."
-        )
+    values = {name: np.asarray(value, "float32") for name, value in (values or {}).items()}
     if epochs < 1:
         raise ValueError(f"epochs={epochs} must be at least 1.")
-    values = {name: np.asarray(value, "float32") for name, value in (values or {}).items()}
-    _check_finite(x=np.asarray(x), y=np.asarray(y), rows=rows, **values)
-    known = {v.name for v in model.non_trainable_variables}
-    for name, value in values.items():
-        if name not in known or value.shape != (copies,):
-            raise ValueError(
-                f"values[{name!r}] has shape {value.shape}: expected are one value for each of "
-                f"{copies} copies, for one of {sorted(known)}."
-            )
-
-    def stacked(variables_of, i):
-        return np.stack([variables_of(m)[i].numpy() for m in models])
-
-    trainable = [
-        keras.Variable(stacked(lambda m: m.trainable_variables, i))
-        for i in range(len(model.trainable_variables))
-    ]
-    fixed = [
-        tf.constant(
-            values[v.name] if v.name in values else stacked(lambda m: m.non_trainable_variables, i)
-        )
-        for i, v in enumerate(model.non_trainable_variables)
-        if not _is_seed(v)
-    ]
+    _check_copies(models, x, y, rows, values)
+    trainable, fixed = _stacked(models, values)
     optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
     optimizer.build(trainable)
-    loss = keras.losses.get(model.loss)
     data = (tf.constant(x), tf.constant(y), tf.constant(rows, dtype=tf.float32))
-
-    def losses(weights):
-        call = _stateless(model)
-
-        def one_copy(arguments):
-            weights, others, x, y, rows = arguments
-            output, penalties = call(weights, others, x)
-            each = loss(y, output)
-            if each.shape.rank != 1:
-                raise ValueError("The model's loss must return one number per row, unreduced.")
-            return tf.reduce_sum(rows * each) / tf.reduce_sum(rows) + sum(penalties)
-
-        return tf.vectorized_map(one_copy, (weights, fixed, *data))
-
-    watch = _Watch(copies)
+    losses, watch = _losses(model, fixed, data), _Watch(copies)
 
     def run(steps):
         for _ in tf.range(steps):
@@ -414,8 +373,7 @@ def fit_many(
             steps = min(_STEPS, epochs - bar.n)
             train(tf.constant(steps))
             bar.update(steps)
-            first = watch.first()
-            if first.any():
+            if (first := watch.first()).any():
                 step = first[first > 0].min()
                 ended = np.flatnonzero(first == step)
                 whose = f" of copy {ended[0]} (of 0 to {copies - 1})"
@@ -423,3 +381,62 @@ def fit_many(
                     whose += f" and {len(ended) - 1} more"
                 raise _ran_away(description, step, epochs, whose)
     return Networks(model, trainable, fixed)
+
+
+def _check_copies(
+    models: Sequence[keras.Model], x, y, rows: np.ndarray, values: dict[str, np.ndarray]
+) -> None:
+    copies = len(x)
+    if len(models) != copies or not np.shape(x)[:2] == np.shape(y)[:2] == rows.shape:
+        raise ValueError(
+            f"x has shape {np.shape(x)}, y {np.shape(y)}, rows {rows.shape}, for {len(models)} "
+            "models: x, y and rows must agree in copies and rows, with a model for each copy."
+        )
+    _check_finite(x=np.asarray(x), y=np.asarray(y), rows=rows, **values)
+    known = {v.name for v in models[0].non_trainable_variables}
+    for name, value in values.items():
+        if name not in known or value.shape != (copies,):
+            raise ValueError(
+                f"values[{name!r}] has shape {value.shape}: expected are one value for each of "
+                f"{copies} copies, for one of {sorted(known)}."
+            )
+
+
+def _stacked(models: Sequence[keras.Model], values: dict[str, np.ndarray]) -> tuple[list, list]:
+    """Return the weights of all copies: those that are trained, and the others but for seeds."""
+
+    def stacked(variables_of, i):
+        return np.stack([variables_of(m)[i].numpy() for m in models])
+
+    trainable = [
+        keras.Variable(stacked(lambda m: m.trainable_variables, i))
+        for i in range(len(models[0].trainable_variables))
+    ]
+    fixed = [
+        tf.constant(
+            values[v.name] if v.name in values else stacked(lambda m: m.non_trainable_variables, i)
+        )
+        for i, v in enumerate(models[0].non_trainable_variables)
+        if not _is_seed(v)
+    ]
+    return trainable, fixed
+
+
+def _losses(model: keras.Model, fixed: list, data: tuple):
+    """Return a function from the copies' weights to the loss of each copy."""
+    loss = keras.losses.get(model.loss)
+
+    def losses(weights):
+        call = _stateless(model)
+
+        def one_copy(arguments):
+            weights, others, x, y, rows = arguments
+            output, penalties = call(weights, others, x)
+            each = loss(y, output)
+            if each.shape.rank != 1:
+                raise ValueError("The model's loss must return one number per row, unreduced.")
+            return tf.reduce_sum(rows * each) / tf.reduce_sum(rows) + sum(penalties)
+
+        return tf.vectorized_map(one_copy, (weights, fixed, *data))
+
+    return losses

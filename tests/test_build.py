@@ -41,7 +41,7 @@ def source(tmp_path, monkeypatch):
     """Stands for a lesson in notebooks/source/, with its data set."""
     monkeypatch.setattr(notebooks, "NOTEBOOKS", tmp_path / "notebooks")
     monkeypatch.setattr(download, "is_available", lambda name: name == "here")
-    monkeypatch.setattr(notebooks, "drawing_code", lambda *_: "today")
+    monkeypatch.setattr(notebooks, "drawing_code", lambda _: "today")
     monkeypatch.setattr(notebooks.course_map, "update", lambda: None)
     monkeypatch.setenv("COURSE_SEED", "7")
     source = tmp_path / "notebooks" / "source" / "lesson.py"
@@ -93,7 +93,7 @@ def test_changed_code_and_other_drawing_code_are_reasons_to_execute(source, monk
     source.write_text(LESSON.replace("3 rows", "4 rows"))
     assert "1.001" in build("1.001")
     assert "lesson: its code changed" in capsys.readouterr().out
-    monkeypatch.setattr(notebooks, "drawing_code", lambda: "tomorrow")
+    monkeypatch.setattr(notebooks, "drawing_code", lambda _: "tomorrow")
     assert "1.002" in build("1.002")
     assert "lesson: its figures are older than the drawing code" in capsys.readouterr().out
 

@@ -1,4 +1,4 @@
-"""The repository keeps its own promises: notebooks, sources, links and the map of lessons agree.
+"""The repository keeps its own promises: notebooks, sources and links agree, code is short.
 
 Every check is a function that returns what is wrong, so that the last tests can show that each of
 them does find something wrong.
@@ -6,6 +6,7 @@ them does find something wrong.
 
 import ast
 import re
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -13,21 +14,21 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+import course_map
 import notebooks
-from course_utils import data
+from course_utils import download
 from execution import DOWNLOAD_TAG
 
 ROOT = Path(__file__).resolve().parents[1]
-LESSONS = [name for name in notebooks.lessons() if name != "index"]
-MAX_SOURCE_LINES = 680  # of text and code, blank ones and sections marked "Further:" aside
-MAX_FUNCTION_LINES = 25
+MAX_FUNCTION_LINES = 25  # in a notebook, docstring aside
+MAX_COLUMNS = 100
+PACKAGE_FILE_LINES, PACKAGE_FUNCTION_LINES = 500, 45
 MAX_BYTES = 3_000_000
 
 CODE_BLOCK = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
 LINK = re.compile(r"!?\[[^\]]*\]\(\s*<?([^)\s>]+)|<(?:a|img)\b[^>]*?\b(?:href|src)=\"([^\"]+)\"")
 HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*#*\s*$", re.MULTILINE)
 ANCHOR = re.compile(r"<\w+\b[^>]*?\b(?:id|name)=\"([^\"]+)\"")
-LESSON_NAME = re.compile(r"`([a-z]\w+)`")
 MACHINE_PATH = re.compile(r"/home/|/root/|/Users/|/tmp/|\b[A-Z]:\\")
 SECRET = re.compile(r"token=\w|\b(?:ghp|gho|github_pat|hf|sk)_\w{16,}|\bAKIA[0-9A-Z]{16}")
 LEFTOVER = re.compile(r"\bWARNING:|\b0x[0-9a-f]{8,}")
@@ -134,7 +135,7 @@ def tag_faults(notebook: nbformat.NotebookNode) -> list[str]:
             faults.append(f"cell {index} needs a download and names no data set")
         if names and DOWNLOAD_TAG not in tags:
             faults.append(f"cell {index} names a data set and is not tagged needs-download")
-        unknown = [name for name in names if name not in data.registry()]
+        unknown = [name for name in names if name not in download.registry()]
         faults += [f"cell {index}: no data set {name} in data/registry.toml" for name in unknown]
     return faults
 
@@ -148,49 +149,26 @@ def length_of(function: ast.FunctionDef) -> int:
     return lines
 
 
-def main_path_lines(notebook) -> int:
-    """Lines of text and code, blank ones aside, in all sections but those marked "Further:"."""
-    lines, further = 0, False
-    for cell in notebook.cells:
-        for heading in re.findall(r"^## .*", cell.source, re.MULTILINE):
-            further = "Further:" in heading
-        if not further:
-            lines += sum(bool(line.strip()) for line in cell.source.splitlines())
-    return lines
-
-
 def source_faults(notebook: nbformat.NotebookNode) -> list[str]:
-    """Functions that are too long to be read in a lecture, and star imports."""
+    """What cannot be read in a lecture: long functions, crowded lines, star imports."""
     faults = []
     for index, cell in enumerate(notebook.cells):
         if cell.cell_type != "code":
             continue
         code = re.sub(r"^(\s*)[%!].*", r"\1pass", cell.source, flags=re.MULTILINE)
-        for node in ast.walk(ast.parse(code)):
+        lines = code.splitlines()
+        tree = ast.parse(code)
+        bodies = [getattr(node, "body", None) for node in ast.walk(tree)]
+        pairs = [pair for body in bodies if isinstance(body, list) for pair in pairwise(body)]
+        crowded = [lines[b.lineno - 1] for a, b in pairs if a.end_lineno == b.lineno]
+        faults += [f"cell {index}: two statements: {line}" for line in crowded]
+        for node in ast.walk(tree):
             is_function = isinstance(node, ast.FunctionDef)
             if is_function and length_of(node) > MAX_FUNCTION_LINES:
                 faults.append(f"cell {index}: {node.name} has {length_of(node)} lines")
             if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
                 faults.append(f"cell {index}: star import from {node.module}")
     return faults
-
-
-def map_faults(path: Path, lessons: list[str]) -> list[str]:
-    """Where a page's map of lessons and the files disagree.
-
-    The map is a table. A lesson that exists is linked; one that is to come is the first name in
-    backticks in a row that says *planned*.
-    """
-    linked = {Path(link).stem for link in links(path) if link.endswith(".ipynb")}
-    tables = re.findall(r"(?:^\|.*\n?)+", markdown(path), re.MULTILINE)
-    maps = [table for table in tables if ".ipynb" in table or "planned" in table]
-    rows = {row: LESSON_NAME.findall(row) for table in maps for row in table.splitlines()}
-    planned = {names[0] for row, names in rows.items() if names and "planned" in row}
-    named = {name for names in rows.values() for name in names} | linked
-    faults = [f"{name} exists and is not linked" for name in lessons if name not in linked]
-    faults += [f"{name} exists and is called planned" for name in lessons if name in planned]
-    missing = named - planned - {*lessons, "index"}
-    return faults + [f"{name} is neither there nor called planned" for name in sorted(missing)]
 
 
 PAGES = [
@@ -227,10 +205,22 @@ def test_download_cells_name_their_data(lesson):
 
 
 @pytest.mark.parametrize("lesson", notebooks.lessons())
-def test_lesson_is_short_enough(lesson):
+def test_code_of_a_lesson_can_be_read_from_the_last_row(lesson):
     notebook = notebooks.read_source(lesson)
-    assert main_path_lines(notebook) <= MAX_SOURCE_LINES
     assert source_faults(notebook) == []
+    if lesson not in course_map.read_map()["not_yet_rewritten"]:
+        lines = [x for cell in notebooks.code_cells(notebook) for x in cell.source.splitlines()]
+        assert [line for line in lines if len(line) > MAX_COLUMNS] == []
+
+
+def test_the_package_is_made_of_short_files_and_functions():
+    paths = sorted((ROOT / "course_utils").rglob("*.*"))
+    for path in [path for path in paths if path.suffix in {".py", ".js", ".css"}]:
+        text = path.read_text(encoding="utf-8")
+        assert len(text.splitlines()) <= PACKAGE_FILE_LINES, path
+        for node in ast.walk(ast.parse(text)) if path.suffix == ".py" else []:
+            if isinstance(node, ast.FunctionDef):
+                assert length_of(node) <= PACKAGE_FUNCTION_LINES, f"{path}: {node.name}"
 
 
 @pytest.mark.parametrize("lesson", notebooks.lessons())
@@ -244,19 +234,17 @@ def test_the_cover_is_the_picture_of_its_cell(lesson):
 @pytest.mark.parametrize("lesson", notebooks.lessons())
 def test_every_picture_has_a_text(lesson):
     for cell in notebooks.read_stored(lesson).cells:
-        for output in cell.get("outputs", []):
-            if "image/png" in output.get("data", {}):
-                assert len(output.metadata["image/png"]["alt"]) > 40, cell.source
+        texts = [text for text, _ in notebooks.figures(cell)]
+        if cell.cell_type == "markdown":
+            texts = re.findall(r"!\[([^\]]*)\]\(", cell.source)
+        bare = [out for out in cell.get("outputs", []) if "image/png" in out.get("data", {})]
+        assert not bare, f"Show it by plotting.show, or build anew: {cell.source}"
+        assert all(len(text) > 40 for text in texts), cell.source
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page):
     assert broken_links(page) == []
-
-
-@pytest.mark.parametrize("page", ["README.md", "notebooks/index.ipynb"])
-def test_map_names_the_lessons_there_are(page):
-    assert map_faults(ROOT / page, LESSONS) == []
 
 
 def faulty_notebook():
@@ -271,7 +259,7 @@ def faulty_notebook():
         cells=[
             new_code_cell("print(1)", outputs=[text, new_output("display_data", data=script)]),
             new_code_cell("f(1)", execution_count=1, outputs=[error]),
-            new_code_cell("from numpy import *", execution_count=3),
+            new_code_cell("from numpy import *; import os", execution_count=3),
             new_code_cell("def f():\n" + 25 * "    pass\n", metadata={"tags": ["needs-download"]}),
             new_code_cell("%magic", metadata={"tags": ["data=no_such_data"]}),
         ],
@@ -287,7 +275,11 @@ def test_faults_of_a_notebook_are_found():
         "cell 1 ended in an error",
         "cell 4 has count None, expected 4",
     ]
-    assert source_faults(notebook) == ["cell 2: star import from numpy", "cell 3: f has 26 lines"]
+    assert source_faults(notebook) == [
+        "cell 2: two statements: from numpy import *; import os",
+        "cell 2: star import from numpy",
+        "cell 3: f has 26 lines",
+    ]
     assert len(tag_faults(notebook)) == 3
 
 
@@ -300,15 +292,7 @@ def test_faults_of_a_page_are_found(tmp_path):
         "[top](#the-map) [moons](flows.ipynb#Two-Moons) [web](https://example.org/none.md)\n"
         "[a](none.md) ![b](none.png) [c](#no-heading) [d](flows.ipynb#two-moons)\n"
         '<img src="gone.png">\n'
-        "| [flows](flows.ipynb) |\n| `gan` after `flows` (planned) |\n| `resnet` (planned) |\n"
-        "| `var_mod` |\n\n| `course_utils` | the package |\n"
     )
     broken = ["none.md", "none.png", "#no-heading", "flows.ipynb#two-moons", "gone.png"]
     assert broken_links(page) == broken
     assert broken_links(other) == []
-    assert map_faults(page, ["flows", "resnet", "optimizers"]) == [
-        "resnet exists and is not linked",
-        "optimizers exists and is not linked",
-        "resnet exists and is called planned",
-        "var_mod is neither there nor called planned",
-    ]

@@ -2,7 +2,7 @@
 
 Of code, ruff sees most: its security rules, and modules that are banned here. Pages, stored
 outputs and settings are looked through by functions that return what is wrong, so that faults of
-each kind can be planted. That downloads come from the registry alone stands in test_data.py.
+each kind can be planted. That downloads come from the registry alone stands in test_download.py.
 """
 
 import ast
@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
-from course_utils import data
+from course_utils import download
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -52,7 +52,8 @@ MAY = {  # the tools start JupyterLab on this machine and talk to it, two keep t
     "tools/": "fetches|starts a program",  # build/, and one module downloads
     "tools/seeds.py": "`joblib` is banned",
     "tools/mutants.py": "`joblib` is banned",
-    "course_utils/data.py": r"`(pooch|requests|numpy\.load)` is banned",
+    "course_utils/data.py": r"`numpy\.load` is banned",
+    "course_utils/download.py": "`(pooch|requests)` is banned",
 }
 
 
@@ -151,10 +152,10 @@ def test_faults_of_code_are_found(tmp_path, place, faults, harmless):
 
 
 def test_the_registry_names_secure_addresses_and_checksums():
-    for name, download in data.registry().items():
-        assert download.url.startswith("https://"), name
-        assert re.fullmatch("[0-9a-f]{64}", download.sha256), name
-        assert Path(download.file).name == download.file, f"{name} leaves its folder"
+    for name, entry in download.registry().items():
+        assert entry.url.startswith("https://"), name
+        assert re.fullmatch("[0-9a-f]{64}", entry.sha256), name
+        assert Path(entry.file).name == entry.file, f"{name} leaves its folder"
 
 
 # ---- pages and settings: what a browser loads, what is known of the machine, who may come in
@@ -225,13 +226,20 @@ def door_faults(text: str) -> list[str]:
     return [found[0] for found in OPEN_DOOR.finditer(text)]
 
 
+def picture_faults(content: str) -> list[str]:
+    """What a picture carries of a machine beside its pixels."""
+    with Image.open(io.BytesIO(base64.b64decode(content))) as image:
+        return machine_faults(str(image.info))
+
+
 def output_faults(kind: str, content: str) -> list[str]:
     """What an output loads from elsewhere, and what it tells of a machine."""
-    if re.match("image/(png|jpeg)", kind):  # what it carries beside its pixels
-        with Image.open(io.BytesIO(base64.b64decode(content))) as image:
-            return machine_faults(str(image.info))
+    if re.match("image/(png|jpeg)", kind):
+        return picture_faults(content)
     if "html" in kind or "svg" in kind:
-        return page_faults(content) + machine_faults(content)
+        pictures = re.findall(r"data:image/(?:png|jpeg);base64,([\w+/=]+)", content)
+        inside = [fault for picture in pictures for fault in picture_faults(picture)]
+        return page_faults(content) + machine_faults(content) + inside
     if "markdown" in kind:
         return markdown_faults(content) + machine_faults(content)
     known = ("text/plain", "text/latex", "application/json")
@@ -252,11 +260,14 @@ def notebook_faults(notebook: nbformat.NotebookNode) -> list[str]:
 
 
 def test_the_pages_in_the_package():
-    """Pieces of HTML in Python, in which the names between two @ are filled in."""
+    """Pieces of HTML in Python, and the scripts and styles of the explorers."""
     trees = [ast.parse(path.read_text("utf-8")) for path in ROOT.glob("course_utils/**/*.py")]
     texts = [str(n.value) for tree in trees for n in ast.walk(tree) if isinstance(n, ast.Constant)]
     pages = [text for text in texts if re.search(r"<[a-zA-Z]+\b", text)]
-    assert sum("<script>" in page for page in pages) >= 5, "the explorers are not among them"
+    for suffix, tag, count in (("js", "script", 8), ("css", "style", 1)):
+        paths = list(ROOT.glob(f"course_utils/**/*.{suffix}"))
+        assert len(paths) >= count, "the explorers are not among them"
+        pages += [f"<{tag}>{path.read_text('utf-8')}</{tag}>" for path in paths]
     assert [fault for page in pages for fault in page_faults(page)] == []
 
 
@@ -349,7 +360,9 @@ def test_what_a_picture_carries_is_read(software):
     body = io.BytesIO()
     Figure().savefig(body, format="png", metadata={"Software": software})
     picture = base64.b64encode(body.getvalue()).decode()
-    assert bool(output_faults("image/png", picture)) == (software != "Matplotlib")
+    page = f'<img alt="A figure." src="data:image/png;base64,{picture}">'
+    for kind, content in {"image/png": picture, "text/html": page}.items():
+        assert bool(output_faults(kind, content)) == (software != "Matplotlib")
 
 
 def test_every_output_and_text_is_looked_at():

@@ -26,7 +26,7 @@ from pathlib import Path
 import psutil
 
 import bench
-from course_utils import data
+from course_utils import download
 from mutants import copy_checkout
 
 LESSON_SECONDS, MEMORY_GB = 240, 2.0
@@ -48,7 +48,8 @@ def install(home: Path) -> dict[str, str]:
     """Put the course into a home as Binder does; return the environment's variables."""
     course, venv = home / "course", home / "venv"
     copy_checkout(course)
-    shutil.copytree(data.data_folder(), course / "data", dirs_exist_ok=True)  # what was downloaded
+    downloads = download.data_folder()
+    shutil.copytree(downloads, course / "data", dirs_exist_ok=True)
     if rights():
         subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", home], check=True)
     not_kept = ("COURSE_", "CONDA", "JUPYTER", "PYTHON", "VIRTUAL_ENV")

@@ -4,17 +4,14 @@ It needs only what a student has installed, so that it runs on Binder as well.
 """
 
 from pathlib import Path
-from typing import Any
 
 import nbformat
-import zmq
 from jupyter_client import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
-from nbclient.output_widget import OutputWidget
 from nbval.kernel import CURRENT_ENV_KERNEL_NAME, NbvalKernelspecManager
 
-from course_utils import data
+from course_utils import download
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 CELL_TIMEOUT = 300  # seconds; the tests allow as much (pyproject.toml)
@@ -29,24 +26,9 @@ class CurrentEnvironmentKernel(AsyncKernelManager):
         return NbvalKernelspecManager()
 
 
-class ListeningOutput(OutputWidget):
-    """The output of an explorer, which does not make the client deaf to the kernel.
-
-    It sends messages through the socket at which the client waits for the end of the cell. If that
-    arrives just before a message is sent, sending uses up the only sign that there is something to
-    read, and the client sleeps until the cell's time is over. So it is made to look once more.
-    https://github.com/jupyter/nbclient/issues/312
-    """
-
-    def send(self, *arguments: Any, **keywords: Any) -> None:
-        """Send a message, and wake the client if its own has come."""
-        super().send(*arguments, **keywords)
-        self.kernel_client.shell_channel.socket.get(zmq.EVENTS)
-
-
 def client(notebook: nbformat.NotebookNode, folder: Path = NOTEBOOKS) -> NotebookClient:
     """What executes the cells of a notebook, in a fresh kernel that starts in `folder`."""
-    made = NotebookClient(
+    return NotebookClient(
         notebook,
         timeout=CELL_TIMEOUT,
         kernel_name=CURRENT_ENV_KERNEL_NAME,
@@ -54,8 +36,6 @@ def client(notebook: nbformat.NotebookNode, folder: Path = NOTEBOOKS) -> Noteboo
         record_timing=False,
         resources={"metadata": {"path": str(folder)}},
     )
-    made.widget_registry["@jupyter-widgets/output"]["OutputModel"] = ListeningOutput
-    return made
 
 
 def run_cell(client: NotebookClient, index: int) -> None:
@@ -85,4 +65,4 @@ def missing_data(cells: list) -> list[str]:
         return []
     marked = [tag for some in tags if DOWNLOAD_TAG in some for tag in some]
     names = {tag.removeprefix("data=") for tag in marked if tag.startswith("data=")}
-    return [name for name in sorted(names) if not data.is_available(name)]
+    return [name for name in sorted(names) if not download.is_available(name)]

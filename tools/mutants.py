@@ -25,7 +25,7 @@ import pytest
 from joblib import Memory
 
 import notebooks
-from course_utils import data
+from course_utils import download
 
 ROOT = Path(__file__).resolve().parents[1]
 TIME_LIMIT = 900  # seconds for the tests of a fault, or for a lesson
@@ -79,7 +79,7 @@ def complaint(command: tuple[str, ...], folder: Path) -> str:
     env = os.environ | {
         "PYTHONPATH": f"{folder}{os.pathsep}{folder / 'tools'}",  # before the course as installed
         "PYTHONDONTWRITEBYTECODE": "1",  # what is compiled could outlive its fault
-        "COURSE_DATA": str(data.data_folder()),
+        "COURSE_DATA": str(download.data_folder()),
     }
     both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     try:

@@ -14,10 +14,11 @@ drawn anew removes the file first. A lesson that raises an error leaves its note
 import argparse
 import ast
 import base64
-import functools
 import hashlib
+import html
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -26,13 +27,14 @@ import jupytext
 import nbformat
 from nbformat import NotebookNode
 
+import course_map
 import execution
 from execution import WIDGET_VIEW, missing_data
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
-DRAWING_CODE = ("course_utils/plotting.py", "course_utils/widgets.py")
 COVER_TAG = "cover"
+FIGURE = re.compile(r'<img alt="([^"]*)" src="data:image/png;base64,([^"]*)">')
 IGNORED_TAG = "nbval-ignore-output"
 TAGS_OF_COMPARISON = ("rtol=", "atol=", "nbval-", COVER_TAG)  # they change nothing in a run
 ONLY_TEXT = "its text changed"
@@ -43,6 +45,11 @@ LANGUAGE_INFO = {"name": "python", "pygments_lexer": "ipython3"}
 def lessons() -> list[str]:
     """Names of all lessons that have a source."""
     return sorted(path.stem for path in (NOTEBOOKS / "source").glob("*.py"))
+
+
+def source_path(lesson: str) -> Path:
+    """Where the text of a lesson is."""
+    return NOTEBOOKS / "source" / f"{lesson}.py"
 
 
 def notebook_path(lesson: str) -> Path:
@@ -61,12 +68,12 @@ def read_source(lesson: str) -> NotebookNode:
     Nothing in it depends on the machine or the moment: cells are named by their position, and of
     Jupytext's metadata nothing is left that could pair the notebook with its source.
     """
-    notebook = jupytext.read(NOTEBOOKS / "source" / f"{lesson}.py", fmt="py:percent")
+    notebook = jupytext.read(source_path(lesson), fmt="py:percent")
     for position, cell in enumerate(notebook.cells):
         cell.id = f"cell-{position:03d}"
         cell.metadata = {k: v for k, v in cell.metadata.items() if not k.startswith("lines_to_")}
     notebook.metadata = {
-        "course": {"drawing": drawing_code()},
+        "course": {"drawing": drawing_code(lesson)},
         "kernelspec": KERNELSPEC,
         "language_info": LANGUAGE_INFO,
     }
@@ -117,10 +124,19 @@ def code_hash(*sources: str) -> str:
     return hashlib.sha256(repr(trees).encode()).hexdigest()[:16]
 
 
-@functools.cache
-def drawing_code() -> str:
-    """Hash of the modules that draw."""
-    return code_hash(*((ROOT / name).read_text(encoding="utf-8") for name in DRAWING_CODE))
+def drawing_code(lesson: str) -> str:
+    """Hash of what draws for a lesson: Python by what it does, scripts and styles byte for byte."""
+    text = source_path(lesson).read_text(encoding="utf-8")
+    called = re.findall(r"\bexplorers\.(\w+)\(", text)
+    names = ["plotting.py", f"lessons/{lesson}.py"]
+    if called:
+        names += [f"explorers/{name}" for name in ("__init__.py", "common.js", "style.css")]
+        names += [f"explorers/{name}.js" for name in sorted({*called})]
+    drawing = hashlib.sha256()
+    for path in (ROOT / "course_utils" / name for name in names):
+        code = path.read_bytes() if path.exists() else b""
+        drawing.update(code_hash(code.decode()).encode() if path.suffix == ".py" else code)
+    return drawing.hexdigest()[:16]
 
 
 def package_hash() -> str:
@@ -151,8 +167,8 @@ def to_do(lesson: str) -> str:
 def clean(outputs: list) -> list:
     """Outputs as they are stored: what a reader sees and another machine can repeat.
 
-    Left out are stderr (progress bars, log lines), widgets (dead without a kernel: a static figure
-    stands beside each) and the inner lines of tracebacks (they hold paths of this machine).
+    Left out are stderr (log lines), widgets (progress bars) and the inner lines of tracebacks (they
+    hold paths of this machine).
     """
     for output in outputs:
         if output.output_type == "error":
@@ -199,13 +215,19 @@ def gave_the_same(notebook: NotebookNode, stored: NotebookNode) -> bool:
     return True
 
 
+def figures(cell: NotebookNode) -> list[tuple[str, bytes]]:
+    """Text and picture (PNG) of each figure that a cell shows by ``plotting.show``."""
+    pages = [output.get("data", {}).get("text/html", "") for output in cell.get("outputs", [])]
+    found = filter(None, map(FIGURE.fullmatch, pages))
+    return [(html.unescape(one[1]), base64.b64decode(one[2])) for one in found]
+
+
 def cover(notebook: NotebookNode) -> bytes | None:
     """The picture of the cell tagged ``cover``: at the lesson's head and in the README."""
     for cell in notebook.cells:
         if COVER_TAG in cell.metadata.get("tags", []):
-            for output in cell.outputs:
-                if "image/png" in output.get("data", {}):
-                    return base64.b64decode(output.data["image/png"])
+            for _, picture in figures(cell):
+                return picture
     return None
 
 
@@ -228,6 +250,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Bring the notebooks up to date.")
     parser.add_argument("lesson", nargs="?", choices=lessons(), metavar="LESSON")
     asked = parser.parse_args(arguments).lesson
+    course_map.update()
     failed = False
     for lesson in [asked] if asked else lessons():
         if why := "it is asked for" if asked else to_do(lesson):

@@ -3,33 +3,60 @@
 import functools
 import json
 import runpy
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 
-from course_utils import data, resnet
+from course_utils import data
+from course_utils.lessons import resnet
 
 rng = np.random.default_rng(0)
 X = rng.integers(0, 256, (40, 8, 8, 3), dtype=np.uint8)
 Y = rng.integers(0, 3, 40)
 TRAINING, TEST = (X[:30], Y[:30]), (X[30:], Y[30:])
-SMALL = {"depth": 8, "batch": 8, "steps": 4, "held_out": 9, "every": 2, "decay": 0.1}
-TWO_DEVICES = """
-import sys
+SMALL = {"depth": 8, "batch": 8, "steps": 4}
+IN_A_PROCESS_OF_ITS_OWN = """
+import os, signal, sys
 import course_utils
-import numpy as np, tensorflow as tf
+import keras, numpy as np, tensorflow as tf
+from test_lesson_resnet import resnet, tiny_network, train
+resnet._EVERY, resnet._DECAY = 2, 0.1
+"""
+TWO_DEVICES = """
 (cpu,) = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from test_resnet import SMALL, TEST, TRAINING, resnet
-run = resnet.train(TRAINING, TEST, sys.argv[1] + "/run", devices=2, **SMALL)
-error = run.history["held_out_error"][-1]
-np.savez(sys.argv[1] + "/two.npz", *run.model.get_weights(), scores=[run.test_error, error])
+fit = keras.Model.fit
+keras.Model.fit = lambda *a, epochs, **options: fit(*a, epochs=1, **options)  # the first alone
+train(sys.argv[1] + "/run", devices=2)
+keras.Model.fit = fit
+run = train(sys.argv[1] + "/run", devices=2)
+scores = [run.test_error, *100 * run.history["val_accuracy"]]
+np.savez(sys.argv[1] + "/two.npz", *run.model.get_weights(), scores=scores)
 """
+KILLED = """
+resnet.network, save = tiny_network, keras.Model.save_weights
+
+def die(model, filepath, overwrite):
+    save(model, filepath, overwrite)
+    if model.optimizer.iterations == 4:
+        os.truncate(filepath, os.path.getsize(filepath) // 2)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+keras.Model.save_weights = die
+train(sys.argv[1], steps=6)
+"""
+
+
+def in_a_process_of_its_own(code: str, folder: Path) -> subprocess.CompletedProcess:
+    command, here = [sys.executable, "-c", IN_A_PROCESS_OF_ITS_OWN + code, folder], Path(__file__)
+    return subprocess.run(command, cwd=here.parent, capture_output=True, text=True)
 
 
 def train(folder, **changed) -> resnet.Run:
@@ -41,6 +68,14 @@ def assert_same(weights, others, **tolerance):
         np.testing.assert_allclose(w, v, **{"rtol": 0} | tolerance)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def small_numbers():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(resnet, "_EVERY", 2)
+        patch.setattr(resnet, "_DECAY", 0.1)
+        yield
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> tuple[Path, resnet.Run]:
     """An uninterrupted run and its folder."""
@@ -48,21 +83,29 @@ def finished(tmp_path_factory) -> tuple[Path, resnet.Run]:
     return folder, train(folder)
 
 
+def tiny_network(depth, residual, shape, classes):
+    """A network with all kinds of weights that is traced in no time."""
+    layers = [
+        keras.Input(shape),
+        keras.layers.Conv2D(4, 3),
+        keras.layers.BatchNormalization(momentum=0.9),
+        keras.layers.GlobalAveragePooling2D(),
+        keras.layers.Dense(classes),
+    ]
+    return keras.Sequential(layers, name=f"ResNet-{depth}")
+
+
 @pytest.fixture
 def tiny(monkeypatch) -> None:
-    """Have a network with all kinds of weights trained that is traced in no time."""
+    monkeypatch.setattr(resnet, "network", tiny_network)
 
-    def network(depth, residual, shape, classes, decay):
-        layers = [
-            keras.Input(shape),
-            keras.layers.Conv2D(4, 3),
-            keras.layers.BatchNormalization(momentum=0.9),
-            keras.layers.GlobalAveragePooling2D(),
-            keras.layers.Dense(classes),
-        ]
-        return keras.Sequential(layers, name=f"ResNet-{depth}")
 
-    monkeypatch.setattr(resnet, "network", network)
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> resnet.Run:
+    """An uninterrupted run of six steps with the tiny network."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(resnet, "network", tiny_network)
+        return train(tmp_path_factory.mktemp("whole"), steps=6)
 
 
 # The network
@@ -112,11 +155,11 @@ def test_with_silent_branches_the_shortcuts_alone_are_left():
 
 def test_the_kernels_start_as_he_says_and_are_penalised():
     keras.utils.set_random_seed(0)
-    model = resnet.network(20, decay=0.01)
+    model = resnet.network(20)
     kernels = [v.numpy() for v in model.trainable_variables if v.name == "kernel"]
     for kernel in kernels[:-1]:
         assert kernel.std() == pytest.approx(np.sqrt(2 / np.prod(kernel.shape[:3])), rel=0.15)
-    penalty = 0.01 / 2 * sum((kernel**2).sum() for kernel in kernels)
+    penalty = 0.1 / 2 * sum((kernel**2).sum() for kernel in kernels)
     assert float(sum(model.losses)) == pytest.approx(penalty, rel=1e-5)
 
 
@@ -137,18 +180,15 @@ def test_blocks_count(depth):
     assert 6 * resnet.blocks(depth) + 2 == depth
 
 
-@pytest.mark.parametrize(
-    ("depth", "nearest"),
-    [(21, "20 and 26"), (25, "20 and 26"), (7, "8 and 14"), (2, "8 and 14"), (-4, "8 and 14")],
-)
-def test_other_depths_are_answered_with_the_nearest(depth, nearest):
-    with pytest.raises(ValueError, match=f"depth={depth}, .* the nearest depths are {nearest}"):
+@pytest.mark.parametrize("depth", [21, 25, 7, 2, -4])
+def test_other_depths_are_answered_with_those_there_are(depth):
+    with pytest.raises(ValueError, match=rf"depth={depth}, .* 6 n \+ 2 layers: 8, 14, 20"):
         resnet.network(depth)
 
 
 @pytest.mark.parametrize("shape", [(4, 8, 1), (8, 4, 1), (30, 32, 3), (32, 30, 3)])
 def test_images_that_cannot_be_halved_twice_are_refused(shape):
-    with pytest.raises(ValueError, match=f"{shape[0]} x {shape[1]} pixels.*at least 8"):
+    with pytest.raises(ValueError, match=f"{shape[0]} x {shape[1]} pixels must be at least 8"):
         resnet.network(8, shape=shape)
 
 
@@ -202,10 +242,10 @@ def test_images_are_shifted_by_up_to_four_pixels_and_every_second_one_is_mirrore
 @functools.cache
 def by_hand(devices: int) -> list[np.ndarray]:
     """Do four steps with one device's part of each batch after the other."""
-    used = np.random.default_rng(0).permutation(30)[SMALL["held_out"] :]
+    used = np.random.default_rng(0).permutation(30)[3:]
     x, y = X[used], Y[used]
     keras.utils.set_random_seed(0)
-    model = resnet.network(8, shape=(8, 8, 3), classes=3, decay=0)
+    model = resnet.network(8, shape=(8, 8, 3), classes=3)
     kernels = [v.name == "kernel" for v in model.trainable_variables]
     speed = [0.0] * len(kernels)
     cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -231,10 +271,9 @@ def test_four_steps_on_one_device_are_those_by_hand(finished):
     assert_same(finished[1].model.get_weights(), by_hand(1), atol=1e-5)
 
 
-def test_four_steps_on_two_devices_are_those_by_hand(tmp_path):
+def test_four_steps_on_two_devices_with_a_stop_are_those_by_hand(tmp_path):
     # One logical device becomes two only before TensorFlow starts: so in a process of its own.
-    command, here = [sys.executable, "-c", TWO_DEVICES, tmp_path], Path(__file__).parent
-    done = subprocess.run(command, cwd=here, capture_output=True, text=True)
+    done = in_a_process_of_its_own(TWO_DEVICES, tmp_path)
     assert done.returncode == 0, done.stderr
     with np.load(tmp_path / "two.npz") as file:
         *weights, scores = (file[name] for name in sorted(file, key=lambda n: (len(n), n)))
@@ -251,42 +290,67 @@ class Stopped(Exception):
     pass
 
 
-def stop_at(monkeypatch, name: str, step: int) -> None:
-    """Have a run end as if killed when it is about to do something at a step."""
-    happened = getattr(tf.train.CheckpointManager, name)
+def stop_at(patch, step: int, is_whole: bool) -> None:
+    """Have a run end, as if killed, when the weights of a step are written or half written."""
+    save = keras.Model.save_weights
 
-    def until(manager, *arguments, **options):
-        if manager.checkpoint.optimizer.iterations.numpy() == step:
+    def until(model, filepath, overwrite):
+        save(model, filepath, overwrite)
+        if model.optimizer.iterations == step:
+            if not is_whole:
+                Path(filepath).write_bytes(Path(filepath).read_bytes()[:999])
             raise Stopped
-        return happened(manager, *arguments, **options)
 
-    monkeypatch.setattr(tf.train.CheckpointManager, name, until)
+    patch.setattr(keras.Model, "save_weights", until)
 
 
-# Before a checkpoint, and when it is written whole but is not yet named as the last.
-@pytest.mark.parametrize("moment", ["save", "_record_state"])
-def test_a_resumed_run_equals_the_uninterrupted_one(tiny, tmp_path, monkeypatch, moment):
-    whole = train(tmp_path / "whole")
-    tmp_path /= "stopped"
-    with pytest.MonkeyPatch.context() as patch:
-        stop_at(patch, moment, step=4)
-        with pytest.raises(Stopped):
-            train(tmp_path)
-    assert len(json.loads((tmp_path / "history.json").read_text())) == 2  # ahead of the checkpoint
-    (tmp_path / "step-4.data-00000-of-00001").write_bytes(b"half")  # whatever a kill may leave
+def assert_goes_on(folder: Path, whole: resnet.Run, start: int) -> None:
+    """Train on in the folder: from that step, and to the end of the whole run."""
     starts, batches = [], resnet._batches
-    monkeypatch.setattr(resnet, "_batches", lambda *a: starts.append(a[-2]) or batches(*a))
-    resumed = train(tmp_path)
-    assert starts == [2]  # it went on; from the start again, the numbers would be the same
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(resnet, "_batches", lambda *a: starts.append(a[-2]) or batches(*a))
+        resumed = train(folder, steps=6)
+    assert starts == [start]  # from the start again, the numbers would be the same
     assert_same(resumed.model.get_weights(), whole.model.get_weights(), atol=0)
-    for v, w in zip(
-        resumed.model.optimizer.variables, whole.model.optimizer.variables, strict=True
-    ):
-        np.testing.assert_array_equal(v.numpy(), w.numpy())
-    assert resumed.history.keys() == whole.history.keys()
-    for name, values in whole.history.items():
-        np.testing.assert_array_equal(resumed.history[name], values)
+    pd.testing.assert_frame_equal(resumed.history, whole.history, check_exact=True)
     assert resumed.test_error == whole.test_error
+
+
+@pytest.mark.parametrize(
+    ("step", "is_whole", "noted", "start"),
+    [
+        (0, False, None, 0),  # the first backup is cut short
+        (4, False, None, 2),  # a later one is: its row stands in the history
+        (4, True, None, 4),  # the weights are written, the epoch is not
+        (4, True, "", 4),  # the epoch's file was just opened
+    ],
+)
+def test_a_resumed_run_equals_the_uninterrupted_one(
+    tiny, whole, tmp_path, step, is_whole, noted, start
+):
+    with pytest.MonkeyPatch.context() as patch:
+        stop_at(patch, step, is_whole)
+        with pytest.raises(Stopped):
+            train(tmp_path, steps=6)
+    if noted is not None:
+        (tmp_path / "backup" / "training_metadata.json").write_text(noted)
+    assert_goes_on(tmp_path, whole, start)
+
+
+def test_a_killed_process_goes_on(tiny, whole, tmp_path):
+    done = in_a_process_of_its_own(KILLED, tmp_path)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert_goes_on(tmp_path, whole, start=2)
+
+
+def test_backups_of_which_none_can_be_read_are_kept(tiny, tmp_path):
+    train(tmp_path)
+    files = [tmp_path / "backup" / f"latest.weights.h5{end}" for end in ("", ".bkp")]
+    for file in files:
+        file.write_bytes(b"half")
+    with pytest.raises(OSError, match="open file"):
+        train(tmp_path)
+    assert all(file.read_bytes() == b"half" for file in files)
 
 
 def test_a_finished_run_comes_back_at_once(finished, monkeypatch):
@@ -299,41 +363,35 @@ def test_a_finished_run_comes_back_at_once(finished, monkeypatch):
 
 def test_the_numbers_of_a_run_are_right(finished):
     folder, run = finished
-    assert run.history["step"].tolist() == [2, 4]
+    assert run.history["epoch"].tolist() == [0, 1]
     order = np.random.default_rng(0).permutation(30)
-    apart, used = order[: SMALL["held_out"]], order[SMALL["held_out"] :]
+    apart, used = order[:3], order[3:]
     np.testing.assert_allclose(run.mean, X[used].mean(axis=0), rtol=1e-6)
 
     def error(x, y):
         return 100 * np.mean(run.model((x - run.mean) / 255).numpy().argmax(axis=1) != y)
 
-    assert run.history["held_out_error"][-1] == pytest.approx(error(X[apart], Y[apart]))
+    assert 100 * (1 - run.history["val_accuracy"][1]) == pytest.approx(error(X[apart], Y[apart]))
     assert run.test_error == pytest.approx(error(*TEST))
-    assert (run.history["error"] % 6.25 == 0).all() and (run.history["loss"] > 0.5).all()
-    assert str(run).splitlines() == [
-        "ResNet-8: 74,835 trainable parameters, 4 steps of 8 images",
-        f"error on the 10 test images: {run.test_error:.2f} %",
-        f"settings, history and last checkpoint: {folder}",
-    ]
-    assert json.loads((folder / "history.json").read_text())[1]["step"] == 4
+    assert (run.history["accuracy"] * 16 % 1 == 0).all() and (run.history["loss"] > 0.5).all()
+    assert str(run) == f"ResNet-8: error on the test images {run.test_error:.2f} %"
+    assert len((folder / "history.csv").read_text().splitlines()) == 3
+    assert not run.model.compiled
     assert keras.config.dtype_policy().name == "float32"
 
 
-def test_the_paper_s_number_stands_beside_ours(finished):
-    model = finished[1].model
-    settings = {"depth": 20, "residual": True, "steps": 64_000, "batch": 128}
-    summary = resnet._summary(model, settings, 10_000, 9.123, Path("runs"))
-    assert "on the 10,000 test images: 9.12 % (He et al. 2015 on CIFAR-10: 8.75 %)" in summary
-    summary = resnet._summary(model, settings | {"residual": False}, 10_000, 9.123, Path("runs"))
-    assert "He et al." not in summary
+def test_a_short_run_is_one_epoch(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(resnet, "_EVERY", 500)
+    assert len(train(tmp_path, steps=3).history) == 1
 
 
-def test_it_learns(tmp_path):
+def test_it_learns(tmp_path, monkeypatch):
+    monkeypatch.setattr(resnet, "_EVERY", 20)
+    monkeypatch.setattr(resnet, "_DECAY", 1e-4)
     x = np.repeat([[0], [80], [160]], 20, axis=0) + rng.integers(0, 60, (60, 1))
     x = np.broadcast_to(x[..., None, None], (60, 8, 8, 1)).astype(np.uint8)
     y = np.repeat([0, 1, 2], 20)
-    more = {"steps": 40, "every": 20, "batch": 20, "decay": 1e-4}
-    run = resnet.train((x, y), (x, y), tmp_path, **SMALL | more)
+    run = resnet.train((x, y), (x, y), tmp_path, **SMALL | {"steps": 40, "batch": 20})
     assert run.history["loss"][1] < run.history["loss"][0]
     assert run.test_error < 34
 
@@ -344,41 +402,43 @@ def test_it_learns(tmp_path):
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"depth": 14}, "depth=8 there, 14 here"),
-        ({"residual": False}, "residual=True there, False here"),
-        ({"rate": 0.2, "seed": 1}, "rate=0.1 there, 0.2 here; seed=0 there, 1 here"),
-        ({"training": (X[1:31], Y[1:31])}, "images='.*' there, '.*' here"),
-        ({"training": (X[:30], Y[1:31])}, "images='.*' there, '.*' here"),
+        ({"depth": 14}, r"\{'depth': 8\}"),
+        ({"residual": False}, r"\{'residual': True\}"),
+        ({"rate": 0.2, "seed": 1}, r"\{'rate': 0.1, 'seed': 0\}"),
+        ({"training": (X[1:31], Y[1:31])}, r"\{'images': '.*'\}"),
+        ({"training": (X[:30], Y[1:31])}, r"\{'images': '.*'\}"),
     ],
 )
 def test_the_folder_of_another_run_is_refused(finished, changed, words):
     folder, _ = finished
-    before = {path: path.read_bytes() for path in folder.iterdir()}
-    with pytest.raises(ValueError, match=f"holds another run: {words}. Ask for the same"):
+    before = contents(folder)
+    with pytest.raises(ValueError, match=f"holds another run, with {words}. Ask for the same"):
         resnet.train(**{"training": TRAINING, "test": TEST, "folder": folder} | SMALL | changed)
-    assert before == {path: path.read_bytes() for path in folder.iterdir()}
+    assert before == contents(folder)
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"training": (X[:30] / 255, Y[:30])}, "images are float64 .*from 0 to 255 as uint8"),
+        ({"training": (X[:30] / 255, Y[:30])}, r"are float64 .*expected are N > 1 images, uint8"),
         ({"training": (X[:30, ..., 0], Y[:30])}, r"images are uint8 of shape \(30, 8, 8\)"),
         ({"test": (X[:0], Y[:0])}, r"uint8 of shape \(0, 8, 8, 3\)"),
-        ({"training": (X[:30], Y[:29])}, r"int64 of shape \(29,\) for 30 images"),
-        ({"training": (X[:30], Y[:30, None])}, r"int64 of shape \(30, 1\) for 30 images"),
-        ({"test": (X[:30], Y[:30] / 1)}, "classes are float64"),
-        ({"test": (X[:30], Y[:30] - 1)}, "whole number from 0 on"),
-        ({"held_out": 0}, "held_out=0 must lie between 1 and 29, of 30 images"),
-        ({"held_out": 30}, "held_out=30 must lie between 1 and 29"),
+        ({"training": (X[:1], Y[:1])}, "expected are N > 1 images"),
+        ({"training": (X[:30], Y[:29])}, r"classes int64 of shape \(29,\)"),
+        ({"training": (X[:30], Y[:30, None])}, r"classes int64 of shape \(30, 1\)"),
+        ({"test": (X[:30], Y[:30] / 1)}, "classes float64"),
+        ({"test": (X[:30], Y[:30] - 1)}, "whole numbers from 0 on"),
         ({"batch": 0}, "batch=0 must be a multiple of devices=1, both at least 1"),
         ({"batch": 9, "devices": 2}, "batch=9 must be a multiple of devices=2"),
         ({"devices": 0}, "devices=0"),
         ({"devices": 2}, "devices=2, but TensorFlow sees 1 CPU here"),
-        ({"steps": 5}, "steps=5 must be a multiple of every=2, both at least 1"),
+        ({"steps": 5}, "steps=5 must lie between 1 and 2 or be a multiple of it"),
         ({"steps": 0}, "steps=0"),
-        ({"every": 0}, "every=0"),
-        ({"depth": 9}, "nearest depths are 8 and 14"),
+        ({"depth": 9}, "depth=9, but"),
     ],
 )
 def test_bad_input_is_refused_and_nothing_is_written(tmp_path, changed, words):
@@ -391,10 +451,16 @@ def test_bad_input_is_refused_and_nothing_is_written(tmp_path, changed, words):
 RAN_AWAY = "^ResNet-8: the loss is no longer finite at step {}; start again in another folder"
 
 
-def test_a_training_that_runs_away_is_stopped_and_not_saved(tmp_path):
+def test_a_training_that_runs_away_is_stopped_and_not_saved(tmp_path, monkeypatch):
+    monkeypatch.setattr(resnet, "_EVERY", 10)  # ten steps per execution
     with pytest.raises(ValueError, match=RAN_AWAY.format("2 of 10")):
-        train(tmp_path, rate=1e30, steps=10, every=10)  # ten steps per execution
-    assert [path.name for path in tmp_path.iterdir()] == ["settings.json"]
+        train(tmp_path, rate=1e30, steps=10)
+    assert (tmp_path / "history.csv").read_text() == ""
+    assert noted_epoch(tmp_path) == 0
+
+
+def noted_epoch(folder: Path) -> int:
+    return json.loads((folder / "backup" / "training_metadata.json").read_text())["epoch"]
 
 
 def spoil(monkeypatch, step: int) -> None:
@@ -410,9 +476,10 @@ def spoil(monkeypatch, step: int) -> None:
 
 def test_several_devices_name_the_step_without_a_watch(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(resnet, "_watch", lambda model: None)
+    monkeypatch.setattr(resnet, "_EVERY", 1)  # one step per execution, as they take it
     spoil(monkeypatch, 3)
     with pytest.raises(ValueError, match=RAN_AWAY.format("3 of 4")):
-        train(tmp_path, every=1)  # one step per execution, as they take it
+        train(tmp_path)
 
 
 def test_a_resumed_training_that_runs_away_names_the_step_of_the_whole(tiny, tmp_path, monkeypatch):
@@ -422,8 +489,7 @@ def test_a_resumed_training_that_runs_away_names_the_step_of_the_whole(tiny, tmp
     spoil(monkeypatch, 7)
     with pytest.raises(ValueError, match=RAN_AWAY.format("7 of 8")):
         train(tmp_path, steps=8)
-    assert (tmp_path / "step-6.index").exists()  # the last checkpoint stays
-    assert json.loads((tmp_path / "history.json").read_text())[-1]["step"] == 6
+    assert noted_epoch(tmp_path) == 3  # the last backup stays
 
 
 # The command
@@ -449,24 +515,24 @@ def test_the_command_trains_and_prints_a_summary(small_cifar, monkeypatch, tmp_p
     resnet.main(["--folder", str(tmp_path), "--plain", *numbers.split()])
     assert asked == {
         **{"folder": str(tmp_path), "depth": 8, "residual": False, "batch": 8, "rate": 0.2},
-        **{"steps": 4, "every": 500, "seed": 3, "devices": 1, "rows": (30, 10)},
+        **{"steps": 4, "seed": 3, "devices": 1, "rows": (30, 10)},
     }
     assert capsys.readouterr().out.endswith("seed 3\nthe summary\n")
 
 
 def test_the_command_answers_bad_input_with_one_line(small_cifar, tmp_path, capsys):
     with pytest.raises(SystemExit) as error:
-        resnet.main(["--folder", str(tmp_path / "run")])
+        resnet.main(["--folder", str(tmp_path / "run"), "--batch", "0"])
     assert error.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("python -m course_utils.resnet: held_out=5000 must lie between")
+    assert line.startswith("python -m course_utils.lessons.resnet: batch=0 must be a multiple")
 
 
 def test_the_command_explains_itself(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["resnet", "--help"])
-    monkeypatch.delitem(sys.modules, "course_utils.resnet")  # as `python -m` finds it
+    monkeypatch.delitem(sys.modules, "course_utils.lessons.resnet")  # as `python -m` finds it
     with pytest.raises(SystemExit) as error:
-        runpy.run_module("course_utils.resnet", run_name="__main__")
+        runpy.run_module("course_utils.lessons.resnet", run_name="__main__")
     said = " ".join(capsys.readouterr().out.split())
     assert error.value.code == 0
-    assert "The same command again goes on with a run that was stopped" in said
+    assert "The same command again goes on with a stopped run" in said

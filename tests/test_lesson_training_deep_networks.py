@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from course_utils import stacks, training
+from course_utils import training
+from course_utils.lessons import training_deep_networks as lesson
 
 N, FEATURES, CLASSES, DEPTH, UNITS, STEPS = 60, 5, 3, 2, 4, 8  # sizes differ: no transpose fits
 GUESS = np.log(CLASSES)
@@ -24,7 +25,7 @@ HELD_OUT = rng.permutation(N)[:7]
 
 def train(rates=(0.1,), **settings):
     settings = {"depth": DEPTH, "units": UNITS, "seed": 3} | settings
-    return stacks.train(X, Y, BATCHES, HELD_OUT, rates=rates, **settings)
+    return lesson.train(X, Y, BATCHES, HELD_OUT, rates=rates, **settings)
 
 
 def keras_model(normalise, activation):
@@ -134,7 +135,7 @@ def test_the_seed_decides_and_nothing_else():
 
 
 def test_lists_and_all_kinds_of_whole_numbers_are_welcome():
-    as_lists = stacks.train(
+    as_lists = lesson.train(
         X.tolist(), Y.astype(float).tolist(), BATCHES.tolist(), HELD_OUT.astype("uint8"),
         rates=np.array([1]), depth=DEPTH, units=UNITS, seed=3,
     )  # fmt: skip
@@ -224,4 +225,4 @@ def changed(array, place, value):
 def test_bad_input_is_refused_in_a_clear_sentence(bad, message):
     arguments = {"x": X, "y": Y, "batches": BATCHES, "held_out": HELD_OUT, "rates": [0.1]} | bad
     with pytest.raises(ValueError, match=re.escape(message)):
-        stacks.train(**arguments)
+        lesson.train(**arguments)

@@ -1,4 +1,4 @@
-"""What lesson `neural_networks` writes by hand, with its input checked: fully connected networks.
+"""What lesson `neural_networks` uses: what it writes by hand, with its input checked, and figures.
 
 All follows the slides: examples are columns, ``Z = W A_prev + b``, ``A = g(Z)``. The lists ``W``,
 ``b`` and ``Z`` hold layers 1 to L, so ``W[0]`` is the slides' W^[1]. ``A`` holds one array more,
@@ -6,12 +6,22 @@ the input: ``A[0] = X``. Every function raises a ValueError that says what is wr
 """
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import pairwise, product
 from numbers import Integral
 from typing import NamedTuple
 
+import matplotlib.pyplot as plt
 import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
+
+from course_utils.plotting import checked_box
+
+# White where a classifier is undecided, paler than the points on either side.
+_DECISION = sns.blend_palette(["#8cc0e0", "white", "#f2c583"], as_cmap=True)
+_PIXELS = 200  # along each side of the box
+_COLUMN = 8  # circles one above the other, and columns, that can be read from afar
 
 
 class Activation(NamedTuple):
@@ -320,5 +330,171 @@ def _matrix(values: ArrayLike, name: str) -> np.ndarray:
         raise ValueError(
             f"{name} holds {values[row, column]} at [{row}, {column}]: the data may have a gap, or "
             "a training may have run away (try a smaller learning rate)."
+        )
+    return values
+
+
+def draw_network(ax: Axes, sizes: Sequence[int], names: Sequence[str] | None = None) -> None:
+    """Draw a fully connected network as the slides do: a circle is a unit, an arrow a weight.
+
+    Call it when the figure has its final size: circles and letters are made to fit.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Where to draw.
+    sizes : sequence of int
+        Number of inputs, then of the units in each layer: [3, 2, 1] is the slides' two-layer
+        network. At most 8 numbers, and none above 8.
+    names : sequence of str
+        What the inputs are, written in the place of x_1, x_2, ...
+
+    Raises
+    ------
+    ValueError
+        If the sizes are not 2 to 8 whole numbers from 1 to 8, or there is not one name for each
+        input.
+    """
+    _check_sizes(sizes, names)
+    ax.set_axis_off()
+    ax.figure.draw_without_rendering()  # the layout decides how large the axes are
+    width, height = ax.get_position().size * ax.figure.get_size_inches() * 72  # points
+    type_size, last = plt.rcParams["font.size"], len(sizes) - 1
+    caption = 2.8 * type_size  # two lines below the columns
+    margin = 0 if names is None else 0.7 * type_size * max(map(len, names))
+    row = min((height - caption) / (max(sizes) - 0.1), 100)
+    column = min((width - margin) / (last + 1.2), 220)
+    unit = min(0.8 * row, 0.5 * column, 76)  # diameter of a circle
+    right, left = column * last + 1.9 * unit, -margin - 0.4 * unit
+    ax.set(  # in points, and the graph in the middle
+        xlim=(left + right) / 2 + width / 2 * np.array([-1, 1]),
+        ylim=(height * np.array([-1, 1]) - caption) / 2,
+    )
+
+    letters = {"fontsize": 0.43 * unit, "ha": "center", "va": "center"}
+    line = {"arrowstyle": "-|>,head_width=0.22,head_length=0.5", "mutation_scale": 0.25 * unit}
+    line |= {"color": "0.45", "linewidth": 0.03 * unit}
+    line |= {"shrinkA": 0.35 * unit, "shrinkB": 0.52 * unit}  # off the letters, up to the circles
+    before = []
+    for k, n in enumerate(sizes):
+        units = [(column * k, row * ((n - 1) / 2 - i)) for i in range(n)]
+        index = [f"_{{{i}}}" if n > 1 else "" for i in range(1, n + 1)]
+        for start, end in product(before, units):
+            ax.annotate("", end, start, arrowprops=line, zorder=1)
+        if k:
+            edge, fill = ("C1", "#fbe6c6") if k == last else ("C0", "#d5e8f5")
+            ax.plot(*zip(*units, strict=True), "o", ms=unit, mfc=fill, mec=edge, mew=0.045 * unit)
+            for place, i in zip(units, index, strict=True):
+                ax.text(*place, f"$a^{{[{k}]}}{i}$", **letters)
+        elif names is None:
+            for place, i in zip(units, index, strict=True):
+                ax.text(*place, f"$x{i}$", **letters)
+        else:
+            for (x, y), name in zip(units, names, strict=True):
+                ax.text(x + 0.25 * unit, y, name, fontsize="large", ha="right", va="center")
+        what = {0: "input\nlayer", last: f"layer {k}\n(output)"}.get(k, f"layer {k}\n(hidden)")
+        x, y = column * k if k else -margin / 2, -row * max(sizes) / 2
+        below = {"fontsize": min(type_size, column / 5), "color": "0.35"}
+        ax.text(x, y, what, ha="center", va="top", **below)
+        before = units
+    for (x, y), i in zip(units, index, strict=True):
+        ax.annotate("", (x + 1.75 * unit, y), (x, y), arrowprops=line, zorder=1)
+        ax.text(x + 1.5 * unit, y, rf"$\hat{{y}}{i}$", **letters)
+
+
+def _check_sizes(sizes: Sequence[int], names: Sequence[str] | None) -> None:
+    if not 2 <= len(sizes) <= _COLUMN or not all(
+        isinstance(n, Integral) and 1 <= n <= _COLUMN for n in sizes
+    ):
+        raise ValueError(
+            f"sizes={list(sizes)} cannot be drawn so that the last row reads it: 2 to {_COLUMN} "
+            f"whole numbers from 1 to {_COLUMN} are expected, the inputs first. Draw a smaller "
+            "network that stands for it."
+        )
+    if names is not None and (isinstance(names, str) or len(names) != sizes[0]):
+        raise ValueError(f"names={names!r} must be a list, one name for each of {sizes[0]} inputs.")
+
+
+def draw_decision(
+    ax: Axes,
+    probability: Callable[[np.ndarray], ArrayLike],
+    x: ArrayLike,
+    y: ArrayLike,
+    box: ArrayLike | None = None,
+) -> None:
+    """Draw what a classifier of two classes says about the plane, and the data on top of it.
+
+    Blue is class 0, orange class 1, white undecided; on the black line the probability is 0.5. The
+    points have labels for ``ax.legend()``.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Where to draw.
+    probability : callable
+        Takes points, shape (N, 2), and returns the probability of class 1, shape (N,).
+    x : array, shape (m, 2)
+        The data, one example in each row.
+    y : array, shape (m,)
+        Its classes, 0 or 1.
+    box : (left, right, bottom, top)
+        Part of the plane to draw, as matplotlib's ``extent``; without it the data and a margin.
+
+    Raises
+    ------
+    ValueError
+        If the data has another shape or is not finite, a class is neither 0 nor 1, the box is
+        none, or a probability is missing or outside [0, 1]; its place is named.
+    """
+    x, y = _checked_data(x, y)
+    if box is None:
+        (left, bottom), (right, top) = x.min(axis=0), x.max(axis=0)
+        margin = 0.1 * max(right - left, top - bottom) or 1.0
+        box = (left - margin, right + margin, bottom - margin, top + margin)
+    left, right, bottom, top = box = checked_box(box)
+    middles = (np.arange(_PIXELS) + 0.5) / _PIXELS
+    columns, rows = left + (right - left) * middles, bottom + (top - bottom) * middles
+    points = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2)
+    values = _probabilities(probability, points)
+    values = values.reshape(_PIXELS, _PIXELS)
+    ax.imshow(values, extent=box, origin="lower", aspect="auto", cmap=_DECISION, vmin=0, vmax=1)
+    if values.min() < 0.5 < values.max():
+        ax.contour(columns, rows, values, [0.5], colors="black")
+    for c, marker in enumerate("o^"):
+        dots = {"s": 45, "marker": marker, "edgecolors": "black", "linewidths": 0.7}
+        ax.scatter(*x[y == c].T, color=f"C{c}", label=f"class {c}", **dots)
+    ax.set(xlabel="$x_1$", ylabel="$x_2$", xlim=box[:2], ylim=box[2:])
+
+
+def _checked_data(x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    x, y = np.asarray(x, dtype=float), np.asarray(y)
+    if x.ndim != 2 or x.shape[1] != 2 or not len(x):
+        raise ValueError(
+            f"x has shape {x.shape}, but (m, 2) is expected, one example in each row: transpose "
+            "examples that are columns, choose two of more features."
+        )
+    if not np.isfinite(x).all():
+        raise ValueError("x holds values that are not finite (NaN or infinity).")
+    if y.shape != x.shape[:1] or not np.isin(y, [0, 1]).all():
+        raise ValueError(
+            f"y has shape {y.shape}, for {len(x)} examples: one class, 0 or 1, is expected a row."
+        )
+    return x, y
+
+
+def _probabilities(probability: Callable, points: np.ndarray) -> np.ndarray:
+    """Return the probability of class 1 at each point, or say what is wrong with it."""
+    values = np.asarray(probability(points), dtype=float)
+    if values.shape != points.shape[:1]:
+        raise ValueError(
+            f"probability(points) has shape {values.shape}, but {points.shape[:1]} is expected for "
+            f"points of shape {points.shape}: of one row or column take [0] or [:, 0]."
+        )
+    wrong = ~((values >= 0) & (values <= 1))  # so written, NaN is refused as well
+    if wrong.any():
+        point = points[wrong][0]
+        raise ValueError(
+            f"probability(points) is {values[wrong][0]:.4g} at [{point[0]:.4g}, {point[1]:.4g}], "
+            "but a probability lies in [0, 1]: of scores z take the sigmoid."
         )
     return values

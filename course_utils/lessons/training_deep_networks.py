@@ -4,7 +4,7 @@ All weights of a layer are one array, of shape (networks, n_out, n_in), and as o
 examples are columns. On two cores a hundred networks take far less time than one after another.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from numbers import Integral
 
@@ -90,9 +90,7 @@ def train(
     batches = _checked_rows(batches, "batches", ("steps", "batch size"), len(x))
     held_out = _checked_rows(held_out, "held_out", ("M",), len(x))
     rates, factors = _checked_positive(rates, "rates"), _checked_positive(factors, "factors")
-    for name, size in {"depth": depth, "units": units, "twins": twins}.items():
-        if not isinstance(size, Integral) or size < 1:
-            raise ValueError(f"{name}={size} must be a whole number, at least 1.")
+    _check_sizes(depth=depth, units=units, twins=twins)
     if activation not in list(_ACTIVATIONS):
         raise ValueError(
             f"There is no activation {activation!r} here: choose {', '.join(_ACTIVATIONS)}."
@@ -109,17 +107,7 @@ def train(
     def losses(rows, training):
         return _losses(net, tf.gather(x, rows), tf.gather(y, rows), g, normalise, training)
 
-    def step(rows):
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(trained)
-            each = losses(rows, training=True)
-            total = tf.reduce_sum(each)  # no network sees another
-        for variable, slope in zip(trained, tape.gradient(total, trained), strict=True):
-            variable.assign_sub(rate * slope)
-        return each
-
-    # Concrete, so that TensorFlow does not warn about the traces of other calls.
-    step = tf.function(step).get_concrete_function(tf.constant(batches[0]))
+    step = _step(losses, trained, rate, batches[0])
     history = []
     with tqdm(batches, desc="training", **_BAR) as bar:
         for rows in bar:
@@ -131,6 +119,28 @@ def train(
     found = [np.fmin(part, np.log(classes)) for part in (np.array(history), end)]
     shape = (len(factors), len(rates), twins)
     return tuple(part.reshape(*part.shape[:-1], *shape).mean(axis=-1) for part in found)
+
+
+def _check_sizes(**sizes: int) -> None:
+    for name, size in sizes.items():
+        if not isinstance(size, Integral) or size < 1:
+            raise ValueError(f"{name}={size} must be a whole number, at least 1.")
+
+
+def _step(losses: Callable, trained: list[tf.Variable], rate: tf.Tensor, rows: np.ndarray):
+    """Trace a step of gradient descent, which takes the rows of a batch and returns its losses."""
+
+    def step(rows):
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(trained)
+            each = losses(rows, training=True)
+            total = tf.reduce_sum(each)  # no network sees another
+        for variable, slope in zip(trained, tape.gradient(total, trained), strict=True):
+            variable.assign_sub(rate * slope)
+        return each
+
+    # Concrete, so that TensorFlow does not warn about the traces of other calls.
+    return tf.function(step).get_concrete_function(tf.constant(rows))
 
 
 def _start(

@@ -1,13 +1,14 @@
 """Flows: the masks, the check against maps of known Jacobian, the grid against integrals."""
 
 import keras
+import matplotlib
 import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 from scipy.stats import multivariate_normal
 
-from course_utils import flows
+from course_utils.lessons import flows as lesson
 
 tfb = tfp.bijectors
 X = np.random.default_rng(0).normal(size=(7, 2))
@@ -17,14 +18,14 @@ X = np.random.default_rng(0).normal(size=(7, 2))
 
 
 def test_what_one_layer_leaves_alone_the_next_one_changes():
-    made = flows.masks(5, 3)
+    made = lesson.masks(5, 3)
     np.testing.assert_array_equal(made, [[1, 0, 1, 0, 1], [0, 1, 0, 1, 0], [1, 0, 1, 0, 1]])
     assert made.dtype == np.float32
 
 
 @pytest.mark.parametrize(("dimensions", "layers"), [(2, 1), (2, 8), (13, 4), (64, 2)])
 def test_every_layer_leaves_some_coordinates_alone_and_changes_some(dimensions, layers):
-    made = flows.masks(dimensions, layers)
+    made = lesson.masks(dimensions, layers)
     assert made.shape == (layers, dimensions)
     assert ((made == 0) | (made == 1)).all()
     assert (made.min(axis=1) == 0).all() and (made.max(axis=1) == 1).all()
@@ -41,7 +42,7 @@ def test_every_layer_leaves_some_coordinates_alone_and_changes_some(dimensions, 
 )
 def test_masks_says_what_is_wrong(dimensions, layers, words):
     with pytest.raises(ValueError, match=words):
-        flows.masks(dimensions, layers)
+        lesson.masks(dimensions, layers)
 
 
 # The check: right flows
@@ -70,7 +71,7 @@ class Coupling(keras.layers.Layer):
 
 def real_nvp(dimensions: int, layers: int):
     keras.utils.set_random_seed(0)
-    couplings = [Coupling(mask) for mask in flows.masks(dimensions, layers)]
+    couplings = [Coupling(mask) for mask in lesson.masks(dimensions, layers)]
 
     def forward(x):
         total = 0.0
@@ -124,13 +125,13 @@ def wrapped(bijector):
     ],
 )
 def test_a_flow_that_is_right_passes(forward, inverse, x, exact):
-    found = flows.check(forward, inverse, x, tolerance=max(exact, 1e-4))
+    found = lesson.check(forward, inverse, x, tolerance=max(exact, 1e-4))
     assert 0 <= found.inverse_error <= exact and 0 <= found.log_det_error <= exact
 
 
 def test_a_layer_of_keras_passes_as_it_is():
-    coupling = Coupling(flows.masks(3, 1)[0])
-    found = flows.check(coupling, coupling.inverse, np.random.default_rng(0).normal(size=(9, 3)))
+    coupling = Coupling(lesson.masks(3, 1)[0])
+    found = lesson.check(coupling, coupling.inverse, np.random.default_rng(0).normal(size=(9, 3)))
     assert max(found) < 1e-5
 
 
@@ -148,7 +149,7 @@ def test_a_loop_inside_a_graph_passes():
             z = turned_back(z)
         return z
 
-    assert max(flows.check(forward, inverse, X / 4)) < 1e-9
+    assert max(lesson.check(forward, inverse, X / 4)) < 1e-9
 
 
 def test_the_jacobians_are_those_of_a_matrix_and_take_one_more_pass_forward():
@@ -160,7 +161,7 @@ def test_the_jacobians_are_those_of_a_matrix_and_take_one_more_pass_forward():
         return x @ matrix.T, tf.fill(len(x), tf.constant(log_det))
 
     x = np.random.default_rng(3).normal(size=(20, 64))
-    found = flows.check(forward, lambda z: z @ np.linalg.inv(matrix).T, x)
+    found = lesson.check(forward, lambda z: z @ np.linalg.inv(matrix).T, x)
     assert max(found) < 1e-9
     assert shapes == [(20, 64), (20 * 64, 64)]
 
@@ -169,7 +170,7 @@ def test_the_jacobians_are_those_of_a_matrix_and_take_one_more_pass_forward():
 def test_the_errors_are_the_largest_over_all_points_and_coordinates(sign):
     wrong = np.zeros_like(X)
     wrong[4, 1], wrong[2, 0] = sign * 5e-5, sign * 2e-5
-    found = flows.check(
+    found = lesson.check(
         lambda x: (turned(x)[0], turned(x)[1] + sign * (3e-5 if len(x) > 7 else wrong[:, 1] / 2)),
         lambda z: turned_back(z) + wrong,
         X,
@@ -265,7 +266,7 @@ OFF = np.where(np.arange(7) >= 3, 0.01, 0)
 )
 def test_check_says_what_is_wrong_with_a_flow(forward, inverse, words):
     with pytest.raises(ValueError, match=words):
-        flows.check(forward, inverse, X)
+        lesson.check(forward, inverse, X)
 
 
 @pytest.mark.parametrize(
@@ -279,7 +280,7 @@ def test_check_says_what_is_wrong_with_a_flow(forward, inverse, words):
 )
 def test_check_says_what_is_wrong_with_the_points(x, words):
     with pytest.raises(ValueError, match=words):
-        flows.check(halved, doubled, x)
+        lesson.check(halved, doubled, x)
 
 
 def test_what_a_bijector_remembers_does_not_hide_a_wrong_inverse():
@@ -287,28 +288,28 @@ def test_what_a_bijector_remembers_does_not_hide_a_wrong_inverse():
     z = bijector.inverse(tf.constant(np.float32(X)))
     np.testing.assert_array_equal(bijector.forward(z), np.float32(X))  # remembered: seems right
     with pytest.raises(ValueError, match="misses x"):
-        flows.check(*wrapped(bijector), np.float32(X))
+        lesson.check(*wrapped(bijector), np.float32(X))
 
 
 def test_a_point_outside_the_support_of_a_bijector_is_named():
     x = np.float32([[1, 2], [3, -4], [5, -6]])
     with pytest.raises(ValueError, match=r"z is not finite, first at x\[1\] = \[ 3\., -4\.\]"):
-        flows.check(*wrapped(tfb.Exp()), x)
+        lesson.check(*wrapped(tfb.Exp()), x)
 
 
 def test_the_tolerance_is_the_one_that_was_asked_for():
     def inverse(z):
         return doubled(z) + OFF[:, None]
 
-    assert flows.check(halved, inverse, X, tolerance=0.02).inverse_error == pytest.approx(0.01)
+    assert lesson.check(halved, inverse, X, tolerance=0.02).inverse_error == pytest.approx(0.01)
     with pytest.raises(ValueError, match=r"more than 0\.005, first"):
-        flows.check(halved, inverse, X, tolerance=0.005)
+        lesson.check(halved, inverse, X, tolerance=0.005)
 
 
 def test_a_long_point_is_named_in_short():
     x = np.random.default_rng(0).normal(size=(3, 64))
     with pytest.raises(ValueError) as error:
-        flows.check(halved, lambda z: z, x)
+        lesson.check(halved, lambda z: z, x)
     assert "..." in str(error.value) and len(str(error.value)) < 250
 
 
@@ -316,7 +317,7 @@ def test_a_long_point_is_named_in_short():
 
 
 def test_the_points_are_midpoints_row_by_row_from_the_bottom_left():
-    points, area = flows.grid((0, 4, 10, 11), 2)
+    points, area = lesson.grid((0, 4, 10, 11), 2)
     np.testing.assert_allclose(points, [[1, 10.25], [3, 10.25], [1, 10.75], [3, 10.75]])
     assert area == 1.0
 
@@ -324,7 +325,7 @@ def test_the_points_are_midpoints_row_by_row_from_the_bottom_left():
 @pytest.mark.parametrize("cells", [60, 101])
 def test_a_density_sums_to_one_over_the_grid(cells):
     normal = multivariate_normal([1, -2], [[1, 0.7], [0.7, 2]])
-    points, area = flows.grid((-6, 8, -13, 9), cells)
+    points, area = lesson.grid((-6, 8, -13, 9), cells)
     assert (normal.pdf(points) * area).sum() == pytest.approx(1, abs=1e-6)
 
 
@@ -341,14 +342,14 @@ def test_a_density_sums_to_one_over_the_grid(cells):
 )
 def test_grid_says_what_is_wrong(box, cells, words):
     with pytest.raises(ValueError, match=words):
-        flows.grid(box, cells)
+        lesson.grid(box, cells)
 
 
 # Knots of splines
 
 
 def test_zeros_give_the_identity():
-    x, z, slope = flows.spline_knots(np.zeros((4, 2, 11)), 3.0)
+    x, z, slope = lesson.spline_knots(np.zeros((4, 2, 11)), 3.0)
     np.testing.assert_allclose(x[0, 0], np.linspace(-3, 3, 5), atol=1e-12)
     np.testing.assert_allclose(z, x)
     np.testing.assert_allclose(slope, np.ones((4, 2, 5)))
@@ -356,7 +357,7 @@ def test_zeros_give_the_identity():
 
 def test_knots_rise_from_end_to_end_whatever_the_numbers():
     numbers = np.random.default_rng(0).normal(scale=50, size=(200, 3, 23))
-    *knots, slope = flows.spline_knots(numbers, 4.0)
+    *knots, slope = lesson.spline_knots(numbers, 4.0)
     for k in np.array(knots):
         np.testing.assert_allclose(k[..., [0, -1]], np.broadcast_to([-4, 4], (200, 3, 2)))
         assert (np.diff(k) > 0.0079).all()  # a thousandth of 8
@@ -367,14 +368,92 @@ def test_knots_rise_from_end_to_end_whatever_the_numbers():
 @pytest.mark.parametrize("entries", [1, 2, 10, 12])
 def test_knots_need_the_right_number_of_numbers(entries):
     with pytest.raises(ValueError, match=rf"numbers has {entries} entries .* 3 K - 1 are expected"):
-        flows.spline_knots(np.zeros((5, entries)), 3.0)
+        lesson.spline_knots(np.zeros((5, entries)), 3.0)
 
 
 def test_the_ends_of_the_bin_are_taken():
     edges = np.broadcast_to([0.0, 1.0, 3.0, 4.0], (7, 4))
     value = np.array([0.0, 0.5, 1.0, 2.9, 3.0, 3.5, 4.0])
-    left, right, low, high = flows.take_bin(tf.constant(value), edges, (edges, 10 * edges))
+    left, right, low, high = lesson.take_bin(tf.constant(value), edges, (edges, 10 * edges))
     np.testing.assert_array_equal(left, [0, 0, 1, 1, 3, 3, 3])
     np.testing.assert_array_equal(right, [1, 1, 3, 3, 4, 4, 4])
     np.testing.assert_array_equal(low, 10 * np.array(left))
     np.testing.assert_array_equal(high, 10 * np.array(right))
+
+
+BOX = (-1.0, 3.0, 0.0, 1.0)
+
+
+@pytest.mark.parametrize("shape", [(-1,), (3, 3)])
+def test_a_density_stands_where_the_grid_has_its_points(ax, shape):
+    points, _ = lesson.grid(BOX, 3)
+    values = points[:, 0] + 1 + 10 * points[:, 1]  # grows to the right, and faster upwards
+    lesson.draw_density(ax, values.reshape(shape), BOX)
+    ax.figure.canvas.draw()
+    (image,) = ax.images
+    x, y = ax.transData.transform(points[2])
+    event = matplotlib.backend_bases.MouseEvent("motion_notify_event", ax.figure.canvas, x, y)
+    assert image.get_cursor_data(event) == pytest.approx(values[2])  # right, bottom
+    assert (ax.get_xlim(), ax.get_ylim()) == (BOX[:2], BOX[2:])
+    assert ax.get_aspect() == 1
+
+
+def test_the_colours_of_a_density_run_from_white_to_dark_whatever_its_height(ax):
+    lesson.draw_density(ax, [0.5, 1, 2, 4], BOX)
+    (image,) = ax.images
+    greys = image.to_rgba(np.linspace(0, 4, 50))[:, :3] @ [0.3, 0.59, 0.11]
+    assert greys[0] == pytest.approx(1) and greys[-1] < 0.2
+    assert (np.diff(greys) < 0).all()  # so that it is read without colours as well
+
+
+def test_densities_are_compared_by_asking_for_the_same_height(ax):
+    lesson.draw_density(ax, [0.5, 1, 2, 4], BOX, highest=8)
+    lesson.draw_density(ax, [0.5, 1, 2, 4], BOX)
+    assert [image.get_clim() for image in ax.images] == [(0, 8), (0, 4)]
+
+
+@pytest.mark.parametrize(
+    ("values", "box", "words"),
+    [
+        (np.ones(8), BOX, r"values has shape \(8,\), but \(cells \* cells,\) or"),
+        (np.ones((2, 8)), BOX, r"values has shape \(2, 8\), but .* each point of grid"),
+        (np.ones((4, 1)), BOX, r"values has shape \(4, 1\)"),
+        (np.ones(0), BOX, r"values has shape \(0,\)"),
+        (-np.arange(4.0), BOX, r"values holds numbers from -3 to -?0, but .* take np\.exp"),
+        ([1, 2, np.nan, 3], BOX, "values holds numbers from nan to nan"),
+        ([1, 2, np.inf, 3], BOX, "values holds numbers from 1 to inf"),
+        (np.ones(4), (3, -1, 0, 1), r"box=\(3, -1, 0, 1\) is no box"),
+    ],
+)
+def test_density_says_what_is_wrong(ax, values, box, words):
+    with pytest.raises(ValueError, match=words):
+        lesson.draw_density(ax, values, box)
+    assert not ax.images
+
+
+LATTICE = np.random.default_rng(0).normal(size=(3, 4, 2))
+
+
+def test_rows_and_columns_of_a_lattice_are_lines(ax):
+    lesson.draw_bent_grid(ax, LATTICE)
+    drawn = [line.get_xydata() for line in ax.lines]
+    assert len(drawn) == 3 + 4
+    np.testing.assert_array_equal(drawn[:3], LATTICE)
+    np.testing.assert_array_equal(drawn[3:], LATTICE.transpose(1, 0, 2))
+    assert ax.get_aspect() == 1
+
+
+@pytest.mark.parametrize(
+    ("points", "words"),
+    [
+        (LATTICE.reshape(12, 2), r"points has shape \(12, 2\), but \(R, C, 2\) .* use reshape"),
+        (LATTICE[..., :1], r"points has shape \(3, 4, 1\)"),
+        (LATTICE[:1], r"points has shape \(1, 4, 2\), .* at least two rows and two columns"),
+        (LATTICE[:, :0], r"points has shape \(3, 0, 2\)"),
+        (LATTICE * np.inf, "points holds values that are not finite"),
+    ],
+)
+def test_bent_grid_says_what_is_wrong(ax, points, words):
+    with pytest.raises(ValueError, match=words):
+        lesson.draw_bent_grid(ax, points)
+    assert not ax.lines

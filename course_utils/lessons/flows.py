@@ -1,4 +1,4 @@
-"""Normalising flows: masks of couplings, knots of splines, and checks by other means.
+"""What lesson `flows` uses: masks of couplings, knots of splines, and checks by other means.
 
 A flow maps data x to latent z, ``z, log_det = forward(x)`` with log_det = log|det dz/dx|, and back,
 ``x = inverse(z)``. TensorFlow Probability names the directions the other way round: its ``inverse``
@@ -10,11 +10,16 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import seaborn as sns
 import tensorflow as tf
 from keras import ops
+from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
 from course_utils.plotting import checked_box
+
+# From white, or the figure would seem to end where the box does.
+_DENSITY = sns.blend_palette(["white", "#7fb8dd", "#0173b2", "#00294d"], as_cmap=True)
 
 _SMALLEST = 1e-3  # width and height of a spline's bin, as a share of the whole, and its slope
 
@@ -107,19 +112,7 @@ def check(
         )
     _refuse(~np.isfinite(x).all(axis=1), x, "x is not finite", "leave such points out")
 
-    answer = forward(tf.constant(x))
-    if not isinstance(answer, tuple | list) or len(answer) != 2:
-        raise ValueError("forward must return two things, z and log_det: return z, log_det.")
-    z = _array("z", answer[0], x.shape, "a bijection keeps the shape of x")
-    log_det = answer[1]
-    if np.ndim(log_det) == 0:  # a bijector of TensorFlow Probability whose volume is a constant
-        log_det = np.full(len(x), log_det)
-    per_point = "one number for each point, summed over its coordinates"
-    log_det = _array("log_det", log_det, x.shape[:1], per_point)
-    support = "does this point lie outside the support of the bijection?"
-    _refuse(~np.isfinite(z).all(axis=1), x, "z is not finite", support)
-    _refuse(~np.isfinite(log_det), x, "log_det is not finite", support)
-
+    z, log_det = _answer(forward, x)
     with np.errstate(invalid="ignore"):
         exact = np.linalg.slogdet(_jacobians(forward, x).astype(float))[1]
     flat = "the determinant of the Jacobian of forward is 0 or not finite"
@@ -140,6 +133,23 @@ def check(
     off = f"log_det is off by up to {gap.max():.2g} nats, more than {tolerance:g}"
     _refuse(gap > tolerance, x, off, reason)
     return Checked(float(error.max()), float(gap.max()))
+
+
+def _answer(forward: Callable, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return z and log_det at the points x, or say what is wrong with them."""
+    answer = forward(tf.constant(x))
+    if not isinstance(answer, tuple | list) or len(answer) != 2:
+        raise ValueError("forward must return two things, z and log_det: return z, log_det.")
+    z = _array("z", answer[0], x.shape, "a bijection keeps the shape of x")
+    log_det = answer[1]
+    if np.ndim(log_det) == 0:  # a bijector of TensorFlow Probability whose volume is a constant
+        log_det = np.full(len(x), log_det)
+    per_point = "one number for each point, summed over its coordinates"
+    log_det = _array("log_det", log_det, x.shape[:1], per_point)
+    support = "does this point lie outside the support of the bijection?"
+    _refuse(~np.isfinite(z).all(axis=1), x, "z is not finite", support)
+    _refuse(~np.isfinite(log_det), x, "log_det is not finite", support)
+    return z, log_det
 
 
 def _array(name: str, values: Any, shape: tuple[int, ...], hint: str) -> np.ndarray:
@@ -277,3 +287,72 @@ def take_bin(value: Any, edges: Any, tables: Sequence[Any]) -> list[Any]:
     )
     columns = ops.stack([side for t in tables for side in (t[..., :-1], t[..., 1:])], axis=-1)
     return ops.unstack(ops.squeeze(chosen[..., None, :] @ columns, -2), axis=-1)
+
+
+def draw_density(ax: Axes, values: ArrayLike, box: ArrayLike, highest: float | None = None) -> None:
+    """Draw a density in two dimensions as an image: white where there is none, dark where much.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Where to draw.
+    values : array, shape (cells * cells,) or (cells, cells)
+        The density at the points of `grid`, in their order.
+    box : (left, right, bottom, top)
+        As given to `grid`.
+    highest : float
+        Density of the darkest colour, to compare several figures; without it the largest value.
+
+    Raises
+    ------
+    ValueError
+        If the values do not fill a square, are negative or not finite, or the box is none.
+    """
+    values = np.asarray(values, dtype=float)
+    cells = math.isqrt(values.size)
+    if not cells or values.shape not in {(cells * cells,), (cells, cells)}:
+        raise ValueError(
+            f"values has shape {values.shape}, but (cells * cells,) or (cells, cells) is "
+            "expected: one density for each point of grid."
+        )
+    if not (np.isfinite(values).all() and values.min() >= 0):
+        raise ValueError(
+            f"values holds numbers from {values.min():.4g} to {values.max():.4g}, but a density "
+            "is finite and never negative: of log-densities take np.exp."
+        )
+    ax.imshow(
+        values.reshape(cells, cells),
+        extent=checked_box(box),
+        origin="lower",
+        cmap=_DENSITY,
+        vmin=0,
+        vmax=highest,
+    )
+
+
+def draw_bent_grid(ax: Axes, points: ArrayLike) -> None:
+    """Draw a lattice that was carried through a map: its rows and columns as thin grey lines.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Where to draw.
+    points : array, shape (R, C, 2)
+        Where the map puts the point in row r and column c.
+
+    Raises
+    ------
+    ValueError
+        If the points have another shape, fewer than two rows or columns, or are not finite.
+    """
+    points = np.asarray(points, dtype=float)
+    if points.ndim != 3 or points.shape[2] != 2 or min(points.shape[:2]) < 2:
+        raise ValueError(
+            f"points has shape {points.shape}, but (R, C, 2) is expected, with at least two rows "
+            "and two columns: use reshape on points that went through a flow as one list."
+        )
+    if not np.isfinite(points).all():
+        raise ValueError("points holds values that are not finite (NaN or infinity).")
+    for lines in (points.swapaxes(0, 1), points):
+        ax.plot(lines[..., 0], lines[..., 1], color="0.7", linewidth=1)
+    ax.set_aspect("equal")

@@ -1,0 +1,1 @@
+"""What one lesson needs beside its notebook, under the name of the lesson."""

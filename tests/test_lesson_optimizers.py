@@ -1,0 +1,309 @@
+"""Ways down a surface, against closed forms of the quadratic."""
+
+import matplotlib
+import numpy as np
+import pytest
+
+from course_utils.lessons import optimizers as lesson
+
+BOX = (-1.0, 3.0, 0.0, 1.0)
+
+pytestmark = pytest.mark.filterwarnings("error")  # numbers that run away must not warn
+
+
+def gradient_descent(dw, V, S, t, alpha):
+    return alpha * dw, V, S
+
+
+def momentum(dw, V, S, t, alpha, beta=0.9):
+    V = beta * V + (1 - beta) * dw
+    return alpha * V, V, S
+
+
+def adam(dw, V, S, t, alpha, beta_M=0.9, beta_R=0.999, eta=1e-8):
+    V = beta_M * V + (1 - beta_M) * dw
+    S = beta_R * S + (1 - beta_R) * dw**2
+    return alpha * V / (1 - beta_M**t) / (np.sqrt(S / (1 - beta_R**t)) + eta), V, S
+
+
+H = np.array([[3.0, 1.0], [1.0, 2.0]])
+STARTS = np.random.default_rng(0).normal(size=(5, 2))
+
+
+def slope(w):
+    return w @ H
+
+
+# The way
+
+
+@pytest.mark.parametrize("start", [STARTS[0], STARTS, STARTS[:4].reshape(2, 2, 2)])
+def test_gradient_descent_on_a_quadratic_is_a_power_of_a_matrix(start):
+    path = lesson.path(gradient_descent, slope, start, 0.3, 20)
+    powers = [np.linalg.matrix_power(np.eye(2) - 0.3 * H, t) for t in range(21)]
+    np.testing.assert_allclose(path, [start @ power for power in powers], atol=1e-12)
+    assert path.shape == (21, *start.shape)
+
+
+@pytest.mark.parametrize("start", [2, [2, -1, 0.5]])
+def test_numbers_go_down_as_well_as_points(start):
+    path = lesson.path(gradient_descent, lambda w: 4 * w, start, 0.1, 7)
+    np.testing.assert_allclose(path, np.multiply.outer(0.6 ** np.arange(8), start))
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.5, 0.9])
+def test_momentum_on_a_quadratic_is_a_recursion_of_two_terms(beta):
+    path = lesson.path(momentum, lambda w: 4 * w, 1.0, 0.7, 30, beta=beta)
+    now = path[1:-1] * (1 + beta - 0.7 * (1 - beta) * 4)
+    np.testing.assert_allclose(path[2:], now - beta * path[:-2], atol=1e-12)
+    assert path[1] == pytest.approx(1 - 0.7 * (1 - beta) * 4)  # the average starts at 0
+
+
+def test_each_step_has_the_rate_of_a_schedule():
+    alpha = 0.5 / np.sqrt(np.arange(1, 9))
+    path = lesson.path(gradient_descent, lambda w: 3 * w, 1.0, alpha, 8)
+    np.testing.assert_allclose(path, np.cumprod([1, *(1 - 3 * alpha)]))
+
+
+def test_the_rule_gets_back_what_it_returned():
+    seen = []
+
+    def rule(dw, V, S, t, alpha, **settings):
+        seen.append((float(dw), V, S, t, alpha, settings))
+        return alpha * dw, V + 1, S - t
+
+    lesson.path(rule, lambda w: 2 * w, 1.0, [0.5, 0.25, 1], 3, beta=0, eta=-3)
+    settings = {"beta": 0, "eta": -3}
+    assert seen == [
+        (2.0, 0.0, 0.0, 1, 0.5, settings),
+        (0.0, 1.0, -1.0, 2, 0.25, settings),
+        (0.0, 2.0, -3.0, 3, 1.0, settings),
+    ]
+
+
+def test_many_starts_go_down_as_each_would_alone():
+    together = lesson.path(adam, slope, STARTS, 0.1, 40, beta_M=0.8)
+    for i, start in enumerate(STARTS):
+        alone = lesson.path(adam, slope, start, 0.1, 40, beta_M=0.8)
+        np.testing.assert_allclose(together[:, i], alone, atol=1e-12)
+
+
+def test_gradient_and_rule_may_work_in_place():
+    kept, start = np.ones(2), np.ones(2)
+
+    def gradient(w):
+        w *= 2
+        return w
+
+    def returns_its_own(w):
+        kept[:] = 2 * w
+        return kept
+
+    def rule(dw, V, S, t, alpha):
+        dw *= alpha
+        return dw, V, S
+
+    expected = np.multiply.outer(0.8 ** np.arange(6), np.ones(2))
+    for function in (gradient, returns_its_own):
+        np.testing.assert_allclose(lesson.path(rule, function, start, 0.1, 5), expected)
+    np.testing.assert_array_equal(start, 1)
+    np.testing.assert_allclose(kept, 2 * expected[-2])  # so the rule had a copy
+
+
+# What is wrong
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"alpha": 0}, "alpha is 0, but a learning rate is positive and finite: minus stands in"),
+        ({"alpha": -0.1}, "alpha is -0.1, but"),
+        ({"alpha": np.inf}, "alpha is inf, but"),
+        ({"alpha": np.nan}, "alpha is nan, but"),
+        ({"alpha": [0.1, 0.1, np.inf, 0]}, r"alpha\[2\], the rate of step 3, is inf, but"),
+        ({"alpha": [0.1, 0, 0.1, 0.1]}, r"alpha\[1\], the rate of step 2, is 0, .* counts from 1"),
+        ({"alpha": [0.1] * 5}, r"alpha has shape \(5,\), but .* a schedule of shape \(4,\)"),
+        ({"alpha": [0.1]}, r"alpha has shape \(1,\), but one rate"),
+        ({"steps": 0}, "steps=0 must be a whole number, at least 1"),
+        ({"steps": 2.5}, r"steps=2\.5 must be a whole number"),
+        ({"start": [1, np.nan]}, r"start=\[ 1\., nan\] is no place: finite numbers"),
+        ({"start": []}, r"start=\[\] is no place"),
+        ({"beta_M": 1}, r"beta_M=1 must lie in \[0, 1\)"),
+        ({"beta_R": -0.1}, r"beta_R=-0\.1 must lie in"),
+        ({"beta_R": np.nan}, "beta_R=nan must lie in"),
+        ({"beta_R": [0.9, 0.9]}, r"beta_R=\[0\.9, 0\.9\] must lie in"),
+        ({"gradient": lambda w: w[:1]}, r"gradient\(w\) has shape \(1,\), but w has shape \(2,\)"),
+        ({"gradient": lambda w: w.sum()}, r"gradient\(w\) has shape \(\), but w has shape \(2,\)"),
+        ({"rule": lambda *given: given[0]}, "rule must return three things.*return step, V, S"),
+        ({"rule": lambda *given: (given[0], 0)}, "rule must return three things"),
+        ({"rule": lambda *given: np.ones(3)}, "rule must return three things"),
+        (
+            {"rule": lambda *given: (0.1, 0, 0)},
+            r"the rule's step has shape \(\), but w has shape \(2,\)",
+        ),
+    ],
+)
+def test_path_says_what_is_wrong(change, words):
+    betas = {name for name in change if name.startswith("beta")}
+    given = {"rule": adam if betas else gradient_descent, "gradient": slope, "start": STARTS[0]}
+    with pytest.raises(ValueError, match=words):
+        lesson.path(**given | {"alpha": 0.1, "steps": 4} | change)
+
+
+@pytest.mark.parametrize(
+    ("start", "point"),
+    [
+        (0.3, r"w = 0\.1:"),
+        ([5.0, 0.3], r"w = \[4\.8, 0\.1\]:"),
+        ([[5.0, 5.0], [5.0, 0.3]], r"w\[1\] = \[4\.8, 0\.1\]:"),
+        (np.full(9, 5.0) - 4.7 * (np.arange(9) == 7), r"w\[7\] = 0\.1:"),
+        (np.full((2, 3, 9), 5.0) - 4.7 * (np.arange(9) == 7), r"w\[0, 0\] = \[.*, \.\.\., .*\]:"),
+    ],
+)
+@pytest.mark.parametrize("value", [np.nan, -np.inf])
+def test_the_point_is_named_where_the_surface_ends(start, point, value):
+    words = rf"the gradient is {value} at step 3, from {point} the surface may not be defined .*"
+    with pytest.raises(ValueError, match=words + r"alpha=0\.1 is so large that w ran away"):
+        lesson.path(gradient_descent, lambda w: np.where(w > 0.15, 1.0, value), start, 0.1, 9)
+
+
+def test_a_surface_of_logarithms_or_powers_may_run_away_without_warnings():
+    with pytest.raises(ValueError, match=r"at step 2, from w = -5\.9: .* alpha=0\.5 is so large"):
+        lesson.path(gradient_descent, lambda w: 2 + 0 * np.log(w), 0.1, [3, 0.5], 2)
+    with pytest.raises(ValueError, match=r"is -?inf at step \d, from w = .*e\+\d+: .* alpha=1 is"):
+        lesson.path(gradient_descent, lambda w: w**3, 3.0, 1, 100)
+    with pytest.raises(ValueError, match=r"is -?inf at step \d+, from w = \[.*e\+\d+.*\]: "):
+        lesson.path(gradient_descent, slope, STARTS[0], 1e9, 100)
+
+
+def test_a_step_that_divides_by_zero_is_named():
+    words = r"w after the step is nan at step 1, from w = \[0\., 2\.\]: the rule may divide by zero"
+    with pytest.raises(ValueError, match=words):
+        lesson.path(adam, lambda w: w, [0, 2], 0.1, 5, eta=0)
+
+
+def bowl(w):
+    return 2 * (w[..., 0] - 1) ** 2 + w[..., 1] ** 2
+
+
+def slanted(w):
+    return w[..., 0] - 10 * w[..., 1]
+
+
+@pytest.fixture
+def drawn(ax):
+    """Draw a surface on the axes and return its filled and its thin contours."""
+
+    def draw(*given):
+        lesson.draw_surface(ax, *given)
+        ax.figure.canvas.draw()
+        return [c for c in ax.collections if isinstance(c, matplotlib.contour.ContourSet)]
+
+    return draw
+
+
+@pytest.mark.parametrize("values", [bowl, slanted, lambda w: bowl(w) - 100])
+def test_contours_run_where_the_surface_has_their_height(drawn, values):
+    filled, thin = drawn(values, BOX)
+    found = [(level, path) for level, path in zip(thin.levels, thin.get_paths(), strict=True)]
+    found = [(level, path.vertices) for level, path in found if len(path.vertices) > 1]
+    assert len(found) > 8
+    for level, places in found:
+        np.testing.assert_allclose(values(places), level, atol=0.01)
+    for low, high, band in zip(filled.levels, filled.levels[1:], filled.get_paths(), strict=False):
+        heights = values(band.vertices)
+        assert low - 0.01 < heights.min() and heights.max() < high + 0.01
+    assert all(style == (0, None) for style in thin.get_linestyles())  # below 0 as above
+
+
+def test_the_rings_of_a_bowl_are_evenly_spaced_from_light_to_dark(drawn):
+    filled, thin = drawn(bowl, BOX)
+    assert (filled.levels[0], filled.levels[-1]) == pytest.approx((0, 9))
+    np.testing.assert_allclose(np.diff(np.sqrt(filled.levels)), 3 / 20)
+    np.testing.assert_allclose(thin.levels, filled.levels[::2])
+    greys = filled.get_facecolor()[:, :3] @ [0.3, 0.59, 0.11]
+    assert greys[0] == pytest.approx(1) and (np.diff(greys) < 0).all()
+    assert greys[-1] > 0.4  # so that a path in any colour stands out from it
+
+
+def test_the_box_is_the_figure_at_one_scale(ax):
+    away = {"far": [[0, 0.5], [50, 70], [-1e100, 1e100]]}
+    lesson.draw_surface(ax, bowl, BOX, away)
+    assert (ax.get_xlim(), ax.get_ylim()) == (BOX[:2], BOX[2:])
+    assert ax.get_aspect() == 1
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("$w_1$", "$w_2$")
+    ax.figure.canvas.draw()
+
+
+def test_a_surface_without_paths_has_no_legend(ax):
+    lesson.draw_surface(ax, bowl, BOX)
+    assert not ax.lines and ax.get_legend() is None
+
+
+def ways(lengths):
+    """One path of each length, all from one start inside the box."""
+    rng = np.random.default_rng(0)
+    steps = [rng.normal(size=(length - 1, 2)) for length in lengths]
+    return {f"way {len(s)}": np.concatenate([[[0.0, 0.5]], s]) for s in steps}
+
+
+def test_each_path_has_its_own_colour_and_name_and_a_white_rim(ax):
+    paths = ways([60, 61, 1])
+    lesson.draw_surface(ax, bowl, BOX, paths)
+    *lines, start = ax.lines
+    for i, points in enumerate(paths.values()):
+        rim, line = lines[2 * i : 2 * i + 2]
+        for drawn_line in (rim, line):
+            np.testing.assert_array_equal(drawn_line.get_xydata(), points)
+            assert drawn_line.get_marker() == ("None" if len(points) > 60 else "o")
+        assert (rim.get_color(), line.get_color()) == ("white", f"C{i}")
+        assert rim.get_linewidth() > line.get_linewidth() + 1
+        assert rim.get_markersize() > line.get_markersize() + 1
+        assert rim.get_zorder() <= line.get_zorder() < start.get_zorder()
+    np.testing.assert_array_equal(start.get_xydata(), [[0, 0.5]])  # once, large
+    assert start.get_markersize() > 2 * line.get_markersize()
+    legend = ax.get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == list(paths)
+    assert [handle.get_color() for handle in legend.legend_handles] == ["C0", "C1", "C2"]
+    assert legend.get_frame_on()  # or the contours would run through the names
+
+
+def test_each_start_has_its_dot(ax):
+    corner = BOX[1], BOX[3]  # the edge belongs to the box
+    lesson.draw_surface(ax, bowl, BOX, {"a": [[0, 0.5]], "b": [corner, (9, 9)], "c": [[0, 0.5]]})
+    np.testing.assert_array_equal(ax.lines[-1].get_xydata(), [[0, 0.5], corner])
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("values", "box", "paths", "words"),
+    [
+        (lambda w: np.log(w[..., 0] + w[..., 1]), BOX, None, r"is nan at w = \[-1, 0\]: choose a"),
+        (lambda w: 1 / w[..., 1], BOX, None, r"values\(w\) is inf at w = \[-1, 0\]"),
+        (lambda w: -np.exp(900 * w[..., 0]), BOX, None, r"is -inf at w = \[0\.\d+, 0\]"),
+        (
+            lambda w: w[0] ** 2 + w[1] ** 2,
+            BOX,
+            None,
+            r"shape \(301, 2\) for w of .* w\[\.\.\., 0\]",
+        ),
+        (lambda w: 0.0, BOX, None, r"values\(w\) has shape \(\) for w of shape \(301, 301, 2\)"),
+        (lambda w: w, BOX, None, r"values\(w\) has shape \(301, 301, 2\) for"),
+        (lambda w: 3 + 0 * w[..., 0], BOX, None, r"is 3 everywhere in box=\(-1\.0, .* no contours"),
+        (bowl, (1, 1, 0, 1), None, r"box=\(1, 1, 0, 1\) is no box"),
+        (bowl, BOX, np.zeros((5, 2)), r"paths must be a dict of arrays, shape \(T, 2\), by name"),
+        (bowl, BOX, {"up": np.zeros((5, 3, 2))}, r"path 'up' has shape \(5, 3, 2\), but \(T, 2\)"),
+        (bowl, BOX, {"up": np.zeros((5, 3))}, r"path 'up' has shape \(5, 3\), but"),
+        (bowl, BOX, {"up": [0, 0]}, r"path 'up' has shape \(2,\), but"),
+        (bowl, BOX, {"up": np.zeros((0, 2))}, r"path 'up' has shape \(0, 2\), but"),
+        (bowl, BOX, {"up": [[0, 0], [0, np.nan]]}, "path 'up' holds values that are not finite"),
+        (bowl, BOX, {"a": [[0, 0]], "b": [[4, 0]]}, r"path 'b' starts at \[4, 0\], outside box=\("),
+        (bowl, BOX, {"a": [[-1.1, 0]]}, r"path 'a' starts at \[-1\.1, 0\], outside"),
+        (bowl, BOX, {"a": [[0, -0.1]]}, r"path 'a' starts at \[0, -0\.1\], outside"),
+        (bowl, BOX, {"a": [[0, 1.5]]}, r"path 'a' starts at \[0, 1\.5\], outside .* larger box"),
+    ],
+)
+def test_surface_says_what_is_wrong(ax, values, box, paths, words):
+    with pytest.raises(ValueError, match=words):
+        lesson.draw_surface(ax, values, box, paths)
+    assert not ax.collections and not ax.lines

@@ -102,7 +102,7 @@ def compare(
     g, e = given[n][part], like[n][part]
     here = cases[n]
     if e.shape and place is not None:  # of arguments of this shape, show the number at the place
-        here = [np.ravel(a)[place] if np.shape(a) == e.shape else a for a in here]
+        here = [np.ravel(a)[place].item() if np.shape(a) == e.shape else a for a in here]
     where = f"for {arguments(right.named(here, {}))}"
     where += f", in result {part + 1} of {len(like[n])}" if len(like[n]) > 1 else ""
     try:

@@ -140,7 +140,7 @@ def word(value: Any, choices: Iterable[str]) -> str:
 
     known = {plain(choice): choice for choice in choices}
     if not isinstance(value, str) or plain(value) not in known:
-        listed = ", ".join(f'"{choice}"' for choice in known.values())
+        listed = ", ".join(f'"{choice}"' for choice in sorted(known.values()))
         raise Wrong(f"answer with one of these: {listed}.")
     return known[plain(value)]
 

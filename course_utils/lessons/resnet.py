@@ -181,8 +181,8 @@ def network(
     From images, shape (N, height, width, channels), to float32 logits, shape (N, classes): a 3 × 3
     convolution, three stages of n blocks of two 3 × 3 convolutions with 16, 32 and 64 filters, the
     mean over all pixels, a dense layer. Convolutions have no bias and are followed by batch
-    normalisation. Shortcuts have no parameters (option A): where a stage halves the image they
-    take every second pixel, and zeros for the new channels.
+    normalisation; all kernels decay. Shortcuts have no parameters (option A): where a stage halves
+    the image they take every second pixel, and zeros for the new channels.
 
     Parameters
     ----------

@@ -14,38 +14,43 @@
 #
 # 1. **Predict.** Where a lesson asks what you expect, say it or write it down before you run on.
 # 2. **Run** the cells in order, with Shift+Enter. The first one takes some seconds.
-# 3. **Look.** Were you right? A line that starts with ✓ is a claim that was just checked.
+# 3. **Look.** Were you right? A line that starts with ✓ is a claim, or a check, that has just held.
 # 4. **Explain** what you saw, and solve the exercises: each has `.check(answer)`, `.hint()` and `.solution()`.
 #
-# Running changes the file. Work on a copy (*File → Duplicate Notebook*) to keep the stored results.
+# `make lab` opens your own copies, in `my_lessons/`. Change them as you like: an update of the course
+# never overwrites a copy in which you have changed something.
 
 # %% [markdown]
 # ## The lessons in order
 #
-# Each stands on those in the column *after*. A planned one has no notebook yet.
+# Each stands on those in the column *after*. Minutes are those of an honest reader who does every
+# exercise: the core, and what is marked *further*. A planned lesson has no notebook yet.
 #
-# | | lesson | the question it answers | after | slides | time | status |
-# | --- | --- | --- | --- | --- | --- | --- |
-# | 1 | [neural_networks](neural_networks.ipynb) | What does a network compute, and how does it learn from its errors? | – | ASTRO | 75 min | **ready** |
-# | 2 | [training_deep_networks](training_deep_networks.ipynb) | What keeps a deep network trainable, and what keeps it from learning by heart? | 1 | ASTRO | 90 min | **ready** |
-# | 3 | [optimizers](optimizers.ipynb) | Which way is down, and how fast can one go? | 1 | ASTRO | 90 min | **ready** |
-# | 4 | `hyperparameters` | How does one choose settings without fooling oneself? | 3 | ASTRO | 45–90 min | planned |
-# | 5 | `convolutions` | What is gained by looking at an image through a small window? | 2 | NC | 45–90 min | planned |
-# | 6 | [resnet](resnet.ipynb) | Why did more layers make networks worse, and what do skip connections change? | 2, 3 | ASTRO | 75 min | **ready** |
-# | 7 | `transfer_learning` | When does what was learnt on one task help with another? | 6 | ASTRO | 45–90 min | planned |
-# | 8 | `recurrent` | How does a network remember what came before? | 2 | NC | 45–90 min | planned |
-# | 9 | [autoencoders](autoencoders.ipynb) | What is worth keeping of a picture? | 2 | BNN, NC, ASTRO | 75 min | **ready** |
-# | 10 | [var_mod](var_mod.ipynb) | How probable is a picture, and where do new ones come from? | 9 | L4, BNN, NC, ASTRO | 90 min | **ready** |
-# | 11 | `var_mod_applications` | What can one do with a model that generates? | 10 | BNN, NC | 45–90 min | planned |
-# | 12 | [bayesian_neural_networks_wine](bayesian_neural_networks_wine.ipynb) | How sure is the network, and is it right to be? | 2 | L4, BNN, ASTRO | 90 min | **ready** |
-# | 13 | `posteriors` | How far from the true posterior do the approximations land? | 12 | BNN, ASTRO | 45–90 min | planned |
-# | 14 | [flows](flows.ipynb) | How can a network give the exact density of its data? | 10 | L4 | 90 min | **ready** |
-# | 15 | `flows_applications` | Do exact densities hold what they promise on real data? | 13, 14 | L4 | 45–90 min | planned |
-# | 16 | `gan` | Can two networks that compete learn to generate without any density? | 10 | NC | 45–90 min | planned |
+# <!-- the map -->
 #
-# Slides: **L4** Lecture 4, *Deep learning architectures*; **BNN** *Bayesian Neural Networks and
-# VAE*; **NC** *Neural Computation Revision, Part 2*; **ASTRO** *Machine Learning for Astrophysics:
-# Deep Learning*.
+# | | lesson | the question it answers | after | slides | minutes |
+# | --- | --- | --- | --- | --- | --- |
+# | 1 | [neural_networks](neural_networks.ipynb) | What is inside a neural network, and is there anything in it that you could not write yourself? | – | ASTRO | 120 + 5 |
+# | 2 | `regularization` | What keeps a network from learning by heart? | 1 | ASTRO | planned |
+# | 3 | [training_deep_networks](training_deep_networks.ipynb) | With little data a network learns its pictures by heart. With many layers it may learn nothing at all. What helps, by how much, and why? | 1 | ASTRO, NC | 125 + 20 |
+# | 4 | [optimizers](optimizers.ipynb) | Which way down the loss is the fastest, and how would you know? | 1 | ASTRO | 120 + 35 |
+# | 5 | `hyperparameters` | The best of 1,300 scores says .07: what is it really? | 2, 4 | ASTRO | planned |
+# | 6 | `convolutions` | What is gained by looking through a small window? | 1 | NC | planned |
+# | 7 | [resnet](resnet.ipynb) | A deeper network contains the shallower one. So why is it worse, even on its own training data? | 3, 4, 6 | ASTRO | 95 + 10 |
+# | 8 | `transfer_learning` | When are somebody else's weights worth having? | 6 | ASTRO | planned |
+# | 9 | `recurrent` | How does a network remember what came before? | 1 | NC | planned |
+# | 10 | [autoencoders](autoencoders.ipynb) | What is worth keeping of a picture? | 1 | BNN, NC, ASTRO | 110 + 5 |
+# | 11 | [var_mod](var_mod.ipynb) | How probable is a picture, and where do new ones come from? | 10 | L4, BNN, NC, ASTRO | 105 + 25 |
+# | 12 | `var_mod_applications` | What can one model that generates do, and who does each job better without it? | 11 | BNN, NC | planned |
+# | 13 | `gan` | Without a likelihood, how do we know that it is right? | 11 | NC | planned |
+# | 14 | [bayesian_neural_networks_wine](bayesian_neural_networks_wine.ipynb) | How sure is the network, and is it right to be? | 2 | L4, BNN, ASTRO | 115 + 35 |
+# | 15 | `posteriors` | Where does each approximation of the posterior land, and does the miss matter? | 14 | BNN, ASTRO | planned |
+# | 16 | [flows](flows.ipynb) | Can we bend a simple density into the data's, without losing a grain of probability? | 11 | L4 | 110 + 40 |
+# | 17 | `flows_applications` | What does an exact density promise, and what not? | 15, 16 | L4 | planned |
+#
+# Slides: **L4** Lecture 4, *Deep learning architectures*; **BNN** *Bayesian Neural Networks and VAE*; **NC** *Neural Computation Revision, Part 2*; **ASTRO** *Machine Learning for Astrophysics: Deep Learning*.
+#
+# <!-- end of the map -->
 #
 # Until the planned lessons are there, some others ask for convolutions, the normal distribution and
 # Bayes' rule from elsewhere.

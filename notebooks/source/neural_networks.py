@@ -16,7 +16,7 @@
 # | **Slides** | *Machine learning for astrophysics: deep learning*, from the first computation graph to the Keras model |
 # | **You will be able to** | read a network as a graph, as formulas and as code; count its parameters; choose an activation; write forward and back propagation and prove them right; say what softmax is, and what it is not |
 # | **You need** | matrix products, the chain rule, NumPy |
-# | **Time** | 75 minutes to work through, about a minute to run |
+# | **Time** | 120 minutes, and 5 more for what is marked *further* |
 
 # %% tags=["nbval-ignore-output"]
 import course_utils
@@ -41,8 +41,9 @@ from sklearn.model_selection import train_test_split
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from tqdm.auto import tqdm
 
-from course_utils import claims, data, metrics, networks, plotting, training, widgets
+from course_utils import claims, data, explorers, metrics, plotting, training
 from course_utils.exercises import neural_networks as exercises
+from course_utils.lessons import neural_networks as lesson
 
 claim = claims.Claims()
 rng = np.random.default_rng(SEED)
@@ -67,8 +68,8 @@ NETWORKS = 5  # of each kind: one alone might be luck
 
 # %%
 fig, axes = plt.subplots(1, 2, figsize=(12, 4))
-plotting.network(axes[0], [3, 1])
-plotting.network(axes[1], [3, 2, 1])
+lesson.draw_network(axes[0], [3, 1])
+lesson.draw_network(axes[1], [3, 2, 1])
 axes[0].set_title("one unit")
 axes[1].set_title("two layers")
 plotting.show(
@@ -92,8 +93,7 @@ X = cells.x[:, columns].T.astype(float)
 X = (X - X.mean(axis=1, keepdims=True)) / X.std(axis=1, keepdims=True)
 y = (cells.y == 0).astype(float)  # class 0 of this table is malignant
 n, m = X.shape
-print(f"X: {n} features of {m} tumours")
-claim("Share of malignant tumours", y.mean(), above=0.37, below=0.375, digits=3)
+print(f"X: {n} features of {m} tumours, {y.sum():.0f} of them malignant")
 
 # %% [markdown]
 # The unit learns by *gradient descent*: start somewhere and take small steps downhill, $w := w - \alpha\, dw$. Here $dw$
@@ -150,15 +150,14 @@ def train_unit(g, X, y, penalty=0.0, alpha=0.3, steps=5_000):
 w, b = train_unit(sigmoid, X, y, penalty=1 / m)
 reference = LogisticRegression(C=1.0, tol=1e-10, max_iter=1_000).fit(X.T, y)  # C = 1 / (m penalty)
 theirs = [*reference.coef_[0], reference.intercept_[0]]
-claim("Sigmoid unit against logistic regression: largest difference of w and b",
-      np.abs(np.array([*w, b]) - theirs).max(), below=1e-6, digits=6)  # fmt: skip
+claims.check("The sigmoid unit is scikit-learn's logistic regression", [*w, b], theirs, within=1e-6)
 
 largest = cells.x[:, cells.feature_names.index("worst radius")].astype(float)
 w_linear, b_linear = train_unit(identity, X, largest)
 design = np.vstack([X, np.ones(m)]).T
 closed_form = np.linalg.lstsq(design, largest, rcond=None)[0]
-claim("Linear unit against least squares: largest difference of w and b",
-      np.abs([*w_linear, b_linear] - closed_form).max(), below=1e-6, digits=6)  # fmt: skip
+claims.check("The linear unit is the least-squares fit",
+             [*w_linear, b_linear], closed_form, within=1e-6)  # fmt: skip
 names = ["radius", "texture", "concave points", "b"]
 pd.DataFrame({"sigmoid unit": [*w, b], "logistic regression": theirs,
               "linear unit": [*w_linear, b_linear], "least squares": closed_form}, names).round(3)  # fmt: skip
@@ -213,8 +212,7 @@ def keras_network(sizes, activations, dtype="float64"):
 for sizes in ((3, 2, 1), (784, 128, 10)):
     counted = keras_network(sizes, ["relu"] * (len(sizes) - 1)).count_params()
     print(f"{sizes}: {parameters(sizes):,} by formula, {counted:,} by Keras")
-    claim(f"Parameters of {sizes}: difference between formula and Keras",
-          abs(parameters(sizes) - counted), below=0.5, digits=1)  # fmt: skip
+    claims.check(f"The formula counts {sizes} as Keras does", parameters(sizes), counted)
 
 # %% [markdown]
 # Computing $\hat y$ from $x$ layer by layer is *forward propagation* (the slides say *forthpropagation*). With the examples
@@ -245,15 +243,15 @@ def give(model, W, b):
 
 
 # %%
-difference = {}
+ours, theirs = [], []
 for sizes in ((3, 2, 1), (3, 5, 4, 1), (3, 8, 8, 8, 8, 1)):
     W, b = random_network(sizes, rng)
     hidden = len(sizes) - 2
     Z, A = forward(X, W, b, [np.tanh] * hidden + [sigmoid])
     twin = give(keras_network(sizes, ["tanh"] * hidden + ["sigmoid"]), W, b)
-    difference[sizes] = np.abs(twin(X.T).numpy().T - A[-1]).max()
-claim("Forward propagation against Keras, three networks: largest difference",
-      max(difference.values()), below=1e-6, digits=6)  # fmt: skip
+    ours.append(A[-1])
+    theirs.append(twin(X.T).numpy().T)
+claims.check("Forward propagation gives what Keras gives", ours, theirs, within=1e-6)
 
 # %% [markdown]
 # *Learned: a layer is a matrix product and a bend. Examples are columns here, rows in Keras.*
@@ -304,20 +302,17 @@ plotting.show(
 # %%
 h = 1e-6
 away = z[np.abs(z) > 0.01]  # the ReLUs have no slope at 0 itself
-errors = [
-    np.abs((g(away + h) - g(away - h)) / (2 * h) - slope(away)).max()
-    for g, slope in ACTIVATIONS.values()
-]
-claim("Slopes against central differences: largest difference", max(errors), below=1e-6, digits=6)
-claim("tanh against the stretched sigmoid",
-      np.abs(np.tanh(z) - 2 * sigmoid(2 * z) + 1).max(), below=1e-6, digits=6)  # fmt: skip
+nudged = [(g(away + h) - g(away - h)) / (2 * h) for g, _ in ACTIVATIONS.values()]
+exact = [slope(away) for _, slope in ACTIVATIONS.values()]
+claims.check("The slopes are those of central differences", exact, nudged, within=1e-6)
+claims.check("tanh is a stretched sigmoid", np.tanh(z), 2 * sigmoid(2 * z) - 1, within=1e-6)
 slopes = {name: slope(np.array([-2, 0.1, 2, 6])) for name, (_, slope) in ACTIVATIONS.items()}
-claim("Largest slope of the sigmoid",
-      ACTIVATIONS["sigmoid"][1](z).max(), above=0.2499, below=0.2501, digits=4)  # fmt: skip
-claim("Keras's layer LeakyReLU: slope below zero",
-      layers.LeakyReLU().negative_slope, above=0.29, below=0.31)  # fmt: skip
+claims.check("The sigmoid's largest slope is a quarter",
+             ACTIVATIONS["sigmoid"][1](z).max(), 0.25, within=1e-4)  # fmt: skip
+claims.check("Keras's layer LeakyReLU has the slope 0.3 below zero",
+             layers.LeakyReLU().negative_slope, 0.3, within=0.01)  # fmt: skip
 by_function = -float(keras.activations.leaky_relu(np.float32(-1)))
-claim("Keras's function leaky_relu: slope below zero", by_function, above=0.19, below=0.21)
+claims.check("Keras's function leaky_relu has the slope 0.2 there", by_function, 0.2, within=0.01)
 pd.DataFrame(slopes, ["z = −2", "z = 0.1", "z = 2", "z = 6"]).round(4)
 
 # %% [markdown]
@@ -349,8 +344,8 @@ def product(W, b):
 W, b = random_network([3] + 10 * [20] + [1], rng)
 deep = forward(X, W, b, [identity] * len(W))[1][-1]
 W_all, b_all = product(W, b)
-claim("A linear network of 11 layers against one matrix: largest difference",
-      np.abs(deep - (W_all @ X + b_all)).max(), below=1e-6, digits=6)  # fmt: skip
+claims.check("A deep linear network is one matrix and one column of biases",
+             deep, W_all @ X + b_all, within=1e-6)  # fmt: skip
 print(f"{parameters([3] + 10 * [20] + [1]):,} parameters do the work of {W_all.size + b_all.size}.")
 
 # %% [markdown]
@@ -409,12 +404,12 @@ plotting.show(
 
 # %%
 Z = rng.normal(scale=3, size=(4, 1_000))
-claim("Softmax against SciPy's, scores up to 1,000 and more: largest difference",
-      np.abs(softmax(100 * Z) - special.softmax(100 * Z, axis=0)).max(), below=1e-6, digits=6)  # fmt: skip
-claim("T = 0.0001: mean difference to hardmax",
-      np.abs(softmax(Z / 1e-4) - hardmax(Z)).mean(), below=1e-3, digits=4)  # fmt: skip
-claim("Two classes: softmax against the sigmoid of the difference of scores",
-      np.abs(softmax(Z[:2])[0] - sigmoid(Z[0] - Z[1])).max(), below=1e-6, digits=6)  # fmt: skip
+claims.check("Softmax gives what SciPy's gives, for scores beyond 1,000 too",
+             softmax(100 * Z), special.softmax(100 * Z, axis=0), within=1e-6)  # fmt: skip
+claims.check("Near T = 0 softmax is hardmax, in the mean over the scores",
+             np.abs(softmax(Z / 1e-4) - hardmax(Z)).mean(), 0, within=1e-3)  # fmt: skip
+claims.check("For two classes softmax is the sigmoid of the difference of the scores",
+             softmax(Z[:2])[0], sigmoid(Z[0] - Z[1]), within=1e-6)  # fmt: skip
 
 # %% [markdown]
 # The cost is that of section 1: $J = -\tfrac1m \sum \log a_y$, the mean of minus the log of the probability given to the right
@@ -452,13 +447,13 @@ def fitted(wrap, C, rows):
 
 
 def log_likelihood(model, rows):
-    """Mean log of the probability of the right digit."""
-    return np.log(model.predict_proba(pixels[rows])[np.arange(len(rows)), digits.y[rows]]).mean()
+    """Log of the probability of the right digit, for each picture."""
+    return np.log(model.predict_proba(pixels[rows])[np.arange(len(rows)), digits.y[rows]])
 
 
 def quality(model, rows):
     if hasattr(model, "predict_proba"):
-        return log_likelihood(model, rows)
+        return log_likelihood(model, rows).mean()
     return model.score(pixels[rows], digits.y[rows])
 
 
@@ -475,20 +470,25 @@ for name, wrap in METHODS.items():
 right = {name: model.predict(pixels[test]) == digits.y[test] for name, model in models.items()}
 rows = {"models": {"softmax": 1, "one-vs-rest": 10, "one-vs-one": 45},
         "accuracy": {name: hits.mean() for name, hits in right.items()}}  # fmt: skip
-rows["log loss"], rows["calibration error"] = {}, {}
+losses, rows["calibration error"] = {}, {}
 for name in ("softmax", "one-vs-rest"):  # votes are no probabilities
     p = models[name].predict_proba(pixels[test])
-    rows["log loss"][name] = -log_likelihood(models[name], test)
+    losses[name] = -log_likelihood(models[name], test)
     rows["calibration error"][name] = metrics.expected_calibration_error(p.max(axis=1), right[name])
+rows["log loss"] = {name: loss.mean() for name, loss in losses.items()}
 gain = right["one-vs-one"].astype(float) - right["softmax"]
-claim("Accuracy: one-vs-one minus softmax", **claims.mean_and_error(gain), above=0.0, digits=3)
-claim("Log loss: one-vs-rest minus softmax",
-      rows["log loss"]["one-vs-rest"] - rows["log loss"]["softmax"], above=0.02, below=0.2)  # fmt: skip
+claim("One-vs-one is more accurate than softmax, share of the test pictures",
+      **claims.mean_and_error(gain, "test pictures"),
+      above=0.0, digits=3, headline=True)  # fmt: skip
+loss = losses["one-vs-rest"] - losses["softmax"]
+claim("One-vs-rest has a higher log loss than softmax on test pictures",
+      **claims.mean_and_error(loss, "test pictures"),
+      above=0.02, below=0.2, headline=True)  # fmt: skip
 pd.DataFrame(rows).loc[list(METHODS)].round(2)
 
 # %% tags=["nbval-ignore-output"]
 timing = claims.Claims()
-timing("Time to train 45 models of pairs over that of one softmax",
+timing("Training the models of all pairs takes this many times as long as one softmax",
        seconds["one-vs-one"] / seconds["softmax"], below=4.5)  # fmt: skip
 pd.Series(seconds).round(2).to_frame("seconds to train, at the chosen penalty")
 
@@ -573,7 +573,7 @@ def cost(A, Y):
 
 
 # %% [markdown]
-# **Two yardsticks.** TensorFlow's `GradientTape` differentiates any program. And a *central difference* needs nothing but the
+# **Two yardsticks.** TensorFlow's `GradientTape` differentiates any program ([automatic differentiation](../docs/glossary.md#automatic-differentiation)). And a *central difference* needs nothing but the
 # cost: nudge one weight up and down by $h$, and see how $J$ changes. We take a network 5-4-4-3 with softmax, each
 # activation in turn.
 #
@@ -586,6 +586,11 @@ KERAS = {name: name for name in ACTIVATIONS} | {
 }
 inputs, labels = rng.normal(size=(5, 30)), rng.integers(3, size=30)
 Y = np.eye(3)[:, labels]
+
+
+def flat(parts):
+    """All numbers of a list of arrays in one row."""
+    return np.concatenate([part.ravel() for part in parts])
 
 
 def by_tape(W, b, name):
@@ -610,19 +615,18 @@ def by_nudging(W, b, g, h=1e-7):
 
 
 # %%
-agreement = {}
+gradients = []  # for each activation: by back propagation, by the tape, by nudging
 for name, (g, slope) in ACTIVATIONS.items():
     W, b = random_network((5, 4, 4, 3), rng)
     Z, A = forward(inputs, W, b, [g, g, softmax])
     dW, db = backward((A[-1] - Y) / 30, Z, A, W, [slope, slope])
-    flat = [np.concatenate([part.ravel() for part in parts])
-            for parts in (dW + db, by_tape(W, b, name), by_nudging(W, b, [g, g, softmax]))]  # fmt: skip
-    agreement[name] = [np.abs(flat[0] - other).max() / np.abs(flat[0]).max() for other in flat[1:]]
-tape_error, nudge_error = np.max(list(agreement.values()), axis=0)
-claim("Back propagation against GradientTape, relative, worst activation",
-      tape_error, below=1e-6, digits=6)  # fmt: skip
-claim("Back propagation against central differences, relative, worst",
-      nudge_error, below=1e-5, digits=6)  # fmt: skip
+    three = dW + db, by_tape(W, b, name), by_nudging(W, b, [g, g, softmax])
+    gradients.append([flat(parts) / np.abs(flat(dW + db)).max() for parts in three])
+ours, tape, nudged = np.swapaxes(gradients, 0, 1)  # as shares of the largest slope
+claims.check("Back propagation gives what GradientTape gives, for every activation",
+             ours, tape, within=1e-6)  # fmt: skip
+claims.check("Back propagation gives what central differences give, for every activation",
+             ours, nudged, within=1e-5)  # fmt: skip
 
 # %% [markdown]
 # Central differences need two forward passes *per parameter*. Back propagation needs one pass forward and one back for all of them
@@ -633,7 +637,7 @@ claim("Back propagation against central differences, relative, worst",
 # ## 6. What hidden units are for
 #
 # Two half moons, interlocked, with noise. We know how they were made, so we know the best possible classifier too: it
-# compares the two densities. (Each is a half circle, blurred by a Gaussian.) No network can do better on average.
+# compares the two [densities](../docs/glossary.md#density). (Each is a half circle, blurred by a [Gaussian](../docs/glossary.md#normal-distribution).) No network can do better on average.
 
 # %%
 NOISE = 0.25
@@ -651,7 +655,8 @@ def best_probability(points):
 
 
 def log_loss(p, y):
-    return -np.log(np.where(y == 1, p, 1 - p)).mean()
+    """For each example."""
+    return -np.log(np.where(y == 1, p, 1 - p))
 
 
 def train(W, b, name, X, y, alpha=0.5, steps=4_000):
@@ -684,7 +689,7 @@ fig, axes = plt.subplots(1, 4, figsize=(15, 4), sharey=True)
 across, up = np.meshgrid(np.linspace(*box[:2], 80), np.linspace(*box[2:], 80))
 best = best_probability(np.stack([across.ravel(), up.ravel()], axis=1)).reshape(80, 80)
 for ax, (title, net) in zip(axes, nets.items()):
-    plotting.decision(ax, net, points, side, box)
+    lesson.draw_decision(ax, net, points, side, box)
     for width, style in ((5, {"colors": "white"}), (2.5, {"colors": "black", "linestyles": "--"})):
         ax.contour(across, up, best, levels=[0.5], linewidths=width, zorder=5, **style)
     ax.set_title(title)
@@ -695,22 +700,24 @@ plotting.show(
 # %%
 losses = {title: log_loss(net(fresh), fresh_side) for title, net in nets.items()}
 losses["best possible"] = log_loss(best_probability(fresh), fresh_side)
-in_training = {title: log_loss(net(points), side) for title, net in nets.items()}
-claim("8 + 8 linear units and one unit: difference of their costs in training",
-      abs(in_training["8 + 8 linear units"] - in_training["one unit"]), below=0.001, digits=4)  # fmt: skip
-over = {title: loss - losses["best possible"] for title, loss in losses.items()}
-claim("One unit, fresh points: log loss above the best possible", over["one unit"], above=0.1)
-claim("8 tanh units, fresh points: log loss above the best possible",
-      over["8 tanh units"], above=0.0, below=0.045, digits=3)  # fmt: skip
+in_training = {title: log_loss(net(points), side).mean() for title, net in nets.items()}
+claims.check("Layers of linear units have the cost of one unit in training",
+             in_training["8 + 8 linear units"], in_training["one unit"], within=0.001)  # fmt: skip
+over = {title: claims.mean_and_error(loss - losses["best possible"], "fresh points")
+        for title, loss in losses.items()}  # fmt: skip
+claim("One unit exceeds the best possible log loss on fresh points",
+      **over["one unit"], above=0.1, digits=3, headline=True)  # fmt: skip
+claim("Eight tanh units hardly exceed the best possible log loss on fresh points",
+      **over["8 tanh units"], below=0.045, digits=3, headline=True)  # fmt: skip
 p = best_probability(fresh).clip(1e-12, 1 - 1e-12)
 expected = -(p * np.log(p) + (1 - p) * np.log(1 - p)).mean()
-claim("Best possible: its log loss minus the one that it expects",
-      losses["best possible"] - expected, above=-0.012, below=0.012, digits=3)  # fmt: skip
-pd.DataFrame({"log loss, fresh points": losses}).round(2)
+claims.check("The best possible classifier has the log loss that it expects itself",
+             losses["best possible"].mean(), expected, within=0.012)  # fmt: skip
+pd.DataFrame(losses).mean().to_frame("log loss, fresh points").round(2)
 
 # %% [markdown]
 # Sixteen linear units are one unit with more work. Two bent units can bend the border. From some starts they do; from others they get
-# stuck near a straight one. (Try other seeds.) Eight come so close to the best possible classifier that hardly anything is
+# stuck near a straight one. (Try other [seeds](../docs/glossary.md#seed).) Eight come so close to the best possible classifier that hardly anything is
 # left to gain.
 #
 # **Where to start.** In section 1 the weights started at zero. Why not here?
@@ -718,8 +725,8 @@ pd.DataFrame({"log loss, fresh points": losses}).round(2)
 # ### Exercise 7: how many different hidden units?
 #
 # A network of 3 inputs, 4 tanh units and a sigmoid unit takes a hundred steps of gradient descent. All biases start at 0.
-# How many of the four hidden units *differ* then, in their weights in or out? Give a number from 1 (all alike) to 4 for
-# each start of the weights.
+# How many *different* hidden units does it have then, judged by their weights in and out? Give a number from 1 (all four are
+# alike) to 4 (no two are alike) for each start of the weights.
 
 # %%
 different = {
@@ -732,15 +739,14 @@ exercises.q7.check(different)
 # exercises.q7.hint()  # and .solution()
 
 # %%
-apart, cost_of = {}, {}
+units, cost_of = {}, {}
 for name, first in {"random": rng.normal(size=(8, 2)), "all equal": np.full((8, 2), 0.5)}.items():
     start = [first, np.full((1, 8), 0.5)], [np.zeros((8, 1)), np.zeros((1, 1))]
-    (W, _), _, net = train(*start, "tanh", points.T, side)
-    apart[name] = np.abs(W[:, None] - W).max()  # between any two units
-    cost_of[name] = log_loss(net(points), side)
-claim("All start equal: hidden units, farthest apart", apart["all equal"], below=1e-6, digits=6)
-claim("All start equal: cost in training above that of a random start",
-      cost_of["all equal"] - cost_of["random"], above=0.08)  # fmt: skip
+    (units[name], _), _, net = train(*start, "tanh", points.T, side)
+    cost_of[name] = log_loss(net(points), side).mean()
+claims.check("Equal hidden units stay equal", np.ptp(units["all equal"], axis=0), 0, within=1e-6)
+claim("An equal start leaves the cost in training higher than a random one",
+      cost_of["all equal"] - cost_of["random"], above=0.08, headline=True)  # fmt: skip
 
 # %% [markdown]
 # Equal units get equal gradients, so they stay equal for ever: eight units do the work of one. Random weights break the
@@ -756,7 +762,7 @@ spiral = (
     np.stack([np.cos(turn + arm * np.pi), np.sin(turn + arm * np.pi)], axis=1) * turn[:, None] / 9.5
 )
 blobs = rng.normal(size=(200, 2))
-widgets.playground(
+explorers.playground(
     {
         "moons": (points[:200], side[:200]),
         "rings": make_circles(200, noise=0.1, factor=0.4, random_state=SEED),
@@ -766,8 +772,8 @@ widgets.playground(
 )
 
 # %% [markdown]
-# One unit draws a straight border, bent or not; so do linear layers of any depth. One wide layer can do much; further layers reach
-# the spiral with fewer units.
+# One unit draws a straight border, bent or not; so do linear layers of any depth. One wide layer can do much, on
+# the spiral too.
 #
 # *Learned: each hidden unit adds one soft step across a straight line, and together they make a curve. They need a bend, and
 # different starts.*
@@ -840,25 +846,25 @@ def mini_batches(rows, epochs, rng):
 
 # %% [markdown]
 # First the exact checks. Do the dice leave the mean as it is? Does back propagation pass a unit that is off? Then: without dropout
-# nothing is left to chance but start and batches. So give both networks the same, in double precision.
+# nothing is left to chance but start and batches. So give both networks the same, in [double precision](../docs/glossary.md#single-precision).
 #
 # **Predict.** How far apart are their weights after 20 steps?
 
-# %% tags=["atol=0.005"]
+# %%
 thrown = dice((128, 10_000), 0.2)
-claim("Dropout 0.2: mean factor", thrown.mean(), above=0.99, below=1.01)
-claim("Dropout 0.2: share of units that are off", (thrown == 0).mean(), above=0.19, below=0.21)
+claims.check("Dropout's factors are 1 on average", thrown.mean(), 1, within=0.01)
+claims.check("The asked-for share of the units is off", (thrown == 0).mean(), 0.2, within=0.01)
 (W, b), masks = random_network((5, 4, 4, 3), rng), [dropped(dice((4, 30), 0.2)) for _ in range(2)]
 g, slopes = [g for g, _ in masks] + [softmax], [slope for _, slope in masks]
 Z, A = forward(inputs, W, b, g)
 dW, db = backward((A[-1] - Y) / 30, Z, A, W, slopes)
-off = max(np.abs(ours - other).max() for ours, other in zip(dW + db, by_nudging(W, b, g)))
-claim("Back propagation with dropout against central differences", off, below=1e-5, digits=5)
+claims.check("Back propagation with dropout gives what central differences give",
+             flat(dW + db), flat(by_nudging(W, b, g)), within=1e-5)  # fmt: skip
 
 images, X_all, y_all = pixels.reshape(-1, 28, 28), pixels.T, digits.y
 batches = list(mini_batches(learn, 1, rng))[:20]
-for optimizer, rule, bound, places in ((keras.optimizers.SGD(0.1), gradient_descent, 1e-6, 6),
-                                       (keras.optimizers.Adam(), adam, 0.01, 3)):  # fmt: skip
+for optimizer, rule, bound in ((keras.optimizers.SGD(0.1), gradient_descent, 1e-6),
+                               (keras.optimizers.Adam(), adam, 0.01)):  # fmt: skip
     model = slide_model(0.0, optimizer, "float64")
     start = model.get_weights()
     for batch in batches:
@@ -866,8 +872,8 @@ for optimizer, rule, bound, places in ((keras.optimizers.SGD(0.1), gradient_desc
     W, b = our_model(start, X_all.astype(float), y_all, batches, 0.0, rule)
     after = model.get_weights()
     apart = np.linalg.norm(after[0] - W[0].T) / np.linalg.norm(after[0] - start[0])
-    claim(f"20 steps of {rule.__name__}, same start and batches: weights apart, relative to the way",
-          apart, below=bound, digits=places)  # fmt: skip
+    claims.check(f"The same steps of {rule.__name__} lead to Keras's weights, relative to the way",
+                 apart, 0, within=bound)  # fmt: skip
 
 # %% [markdown]
 # (Keras rounds Adam's settings to single precision; so there we agree to fewer digits.)
@@ -875,24 +881,23 @@ for optimizer, rule, bound, places in ((keras.optimizers.SGD(0.1), gradient_desc
 # They are the same network. Now with dropout, each with its own dice, five times. Each pair starts from the same weights.
 
 # %% tags=["atol=0.005"]
-accuracy = {"Keras": [], "NumPy": []}
+hits = {"Keras": [], "NumPy": []}  # for each network, which test pictures it reads
 for k in range(NETWORKS):
     model = slide_model()
     start = model.get_weights()
     training.fit(model, images[learn], y_all[learn], EPOCHS, BATCH, f"Keras, network {k + 1}")
-    accuracy["Keras"].append((model(images[test]).numpy().argmax(axis=1) == y_all[test]).mean())
+    hits["Keras"].append(model(images[test]).numpy().argmax(axis=1) == y_all[test])
     W, b = our_model(start, X_all, y_all, mini_batches(learn, EPOCHS, rng), 0.2, adam)
     answers = forward(X_all[:, test], W, b, [relu, softmax])[1][-1].argmax(axis=0)
-    accuracy["NumPy"].append((answers == y_all[test]).mean())
-table = pd.DataFrame(accuracy)
-claim("Keras: accuracy on test pictures, mean of the networks",
-      table["Keras"].mean(), above=0.92, below=0.97)  # fmt: skip
-claim("NumPy: accuracy on test pictures, mean of the networks",
-      table["NumPy"].mean(), above=0.92, below=0.97)  # fmt: skip
-claim("Keras and NumPy: difference of the means",
-      abs(table.mean().diff().iloc[-1]), below=0.012, digits=3)  # fmt: skip
-claim("What the hidden layer brings over softmax alone",
-      table["NumPy"].mean() - right["softmax"].mean(), above=0.015, digits=3)  # fmt: skip
+    hits["NumPy"].append(answers == y_all[test])
+table = pd.DataFrame({name: np.mean(of_all, axis=1) for name, of_all in hits.items()})
+keras_reads, ours_reads = (np.mean(hits[name], axis=0) for name in hits)  # of each picture
+claim("Keras's networks and ours differ little in accuracy, share of the test pictures",
+      **claims.mean_and_error(keras_reads - ours_reads, "test pictures"),
+      above=-0.012, below=0.012, digits=3, headline=True)  # fmt: skip
+claim("A hidden layer reads more test pictures than softmax alone, share",
+      **claims.mean_and_error((keras_reads + ours_reads) / 2 - right["softmax"], "test pictures"),
+      above=0.015, digits=3, headline=True)  # fmt: skip
 table.agg(["mean", "std"]).round(3)
 
 # %% [markdown]
@@ -915,23 +920,22 @@ W, b = [optimum.coef_], [optimum.intercept_[:, None]]
 Z, A = forward(X_digits, W, b, [softmax])
 dW, db = backward((A[-1] - Y_digits) / len(fit_on), Z, A, W, [])
 penalised = dW[0] + W[0] / (C * len(fit_on))
-claim("At scikit-learn's optimum: largest slope of our cost",
-      np.abs(penalised).max(), below=1e-4, digits=5)  # fmt: skip
+claims.check("At scikit-learn's optimum the slopes of our cost vanish", penalised, 0, within=1e-4)
 
 # %% [markdown]
 # NumPy's own messages do not know your network: some mistakes raise an error that names neither layer nor weight, and some
-# run. `course_utils.networks` holds the functions of this lesson with their input checked. Here is what it says to
+# run. `course_utils.lessons.neural_networks` holds the functions of this lesson with their input checked. Here is what it says to
 # the four most common slips.
 
 # %%
-W, b = networks.start([3, 2, 1], lambda n_in, n_out: n_in**-0.5, rng)
+W, b = lesson.start([3, 2, 1], lambda n_in, n_out: n_in**-0.5, rng)
 hole = X.copy()
 hole[1, 4] = np.nan
 slips = {
-    "examples as rows": lambda: networks.forward(X.T, W, b, ["tanh", "sigmoid"]),
-    "a hole in the data": lambda: networks.forward(hole, W, b, ["tanh", "sigmoid"]),
-    "an unknown activation": lambda: networks.forward(X, W, b, ["rleu", "sigmoid"]),
-    "a label out of range": lambda: networks.one_hot([0, 3, 10], classes=10),
+    "examples as rows": lambda: lesson.forward(X.T, W, b, ["tanh", "sigmoid"]),
+    "a hole in the data": lambda: lesson.forward(hole, W, b, ["tanh", "sigmoid"]),
+    "an unknown activation": lambda: lesson.forward(X, W, b, ["rleu", "sigmoid"]),
+    "a label out of range": lambda: lesson.one_hot([0, 3, 10], classes=10),
 }
 for name, slip in slips.items():
     try:
@@ -939,14 +943,15 @@ for name, slip in slips.items():
     except ValueError as error:
         print(f"{name}: {error}\n")
 ours = forward(X, W, b, [np.tanh, sigmoid])[1][-1]
-theirs = networks.forward(X, W, b, ["tanh", "sigmoid"])[1][-1]
-claim("The checked functions against ours: largest difference",
-      np.abs(ours - theirs).max(), below=1e-6, digits=6)  # fmt: skip
+theirs = lesson.forward(X, W, b, ["tanh", "sigmoid"])[1][-1]
+claims.check("The functions with checked input give what ours give", ours, theirs, within=1e-6)
 
 # %% [markdown]
 # ## Summary
 #
-# Every sentence below was computed above, with its standard error where it is printed.
+# These are the sentences of this lesson, with the numbers that were computed above, and their
+# [standard error](../docs/glossary.md#standard-error) over test pictures or fresh points. What has to agree exactly was checked
+# beside its code.
 
 # %% tags=["atol=0.005"]
 claim

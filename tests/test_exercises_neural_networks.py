@@ -406,7 +406,10 @@ WRONG = {
     },
     "q5": {
         "no shape fits": (lambda dZ, W, Z: dZ @ W, "stopped with `ValueError: matmul"),
-        "square ones not": (transposed_only_where_it_must, "For dZ = "),
+        "square ones not": (
+            transposed_only_where_it_must,
+            "W (an array of three rows and three columns)",
+        ),
         "one unit only": (lambda dZ, W, Z: W.T * dZ[:1] * (1 - np.tanh(Z) ** 2), "stopped with"),
         "twice": (lambda *given: 2 * q5.answer(*given), "First back through W"),
         "sigmoid": (

@@ -20,23 +20,19 @@ import desk
 import lab
 from test_repository import broken_links
 
-TODAY = date.today().isoformat()
+NEW = f"flows (new {date.today()}).ipynb"
+OUTPUT = new_output("stream", text="2")
 
 
-def write(path: Path, *texts: str) -> None:
-    """Write an executed lesson; what is code begins with "x"."""
-    out = new_output("stream", text="2")
-    cells = [
-        new_code_cell(text, outputs=[out], execution_count=1)
-        if text.startswith("x")
-        else new_markdown_cell(text)
-        for text in texts
-    ]
-    nbformat.write(new_notebook(cells=cells), path)
+def change(course: Path, code: str) -> None:
+    """Store an executed lesson with this code, as an update of the course does."""
+    text = new_markdown_cell("![moons](figures/flows.png)")
+    executed = new_code_cell(code, outputs=[OUTPUT], execution_count=1)
+    nbformat.write(new_notebook(cells=[text, executed]), course / "notebooks/flows.ipynb")
 
 
-def sources(path: Path) -> list[str]:
-    return [cell.source for cell in nbformat.read(path, as_version=4).cells]
+def code(path: Path) -> str:
+    return nbformat.read(path, as_version=4).cells[1].source
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -48,12 +44,12 @@ def contents(folder: Path) -> dict[str, bytes]:
 def course(tmp_path, monkeypatch):
     """A small course that a student has; its path is not an easy one."""
     folder = tmp_path / "Kurs für alle"
-    for name in ("notebooks/figures", "docs", "data", "home"):
+    for name in ("notebooks/figures", "docs", "data"):
         (folder / name).mkdir(parents=True)
-    write(folder / "notebooks/index.ipynb", "[flows](flows.ipynb)")
-    write(folder / "notebooks/flows.ipynb", "![moons](figures/flows.png)", "x = 1", "x + 1")
+    change(folder, "x = 1")
+    nbformat.write(new_notebook(), folder / "notebooks/index.ipynb")
+    (folder / "notebooks/.~flows.ipynb").write_text("of an editor")
     (folder / "notebooks/figures/flows.png").write_text("figure")
-    write(folder / "notebooks/.~flows.ipynb", "x = 'of an editor'")
     (folder / "data/here.csv").write_text("installed")
     (folder / "data/missing.csv.lock").touch()
     monkeypatch.setattr(desk, "ROOT", folder)
@@ -71,34 +67,17 @@ def flows(course):
 
 @pytest.fixture
 def start(tmp_path, monkeypatch):
-    """Start the lab; return what would be executed."""
+    """Start the lab; return the command and the environment that would be executed."""
     started = []
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(lab.os, "execve", lambda *call: started.append(call))
     monkeypatch.setattr(sys, "argv", ["lab.py", "--no-browser"])
-
-    def call():
-        lab.main()
-        return started.pop()
-
-    return call
-
-
-def change(course: Path, text: str = "x = 7") -> None:
-    """Change the lesson as an update of the course does."""
-    write(course / "notebooks/flows.ipynb", "![moons](figures/flows.png)", text, "x + 1")
-
-
-def work(copy: Path, text: str = "x = my_answer") -> bytes:
-    notebook = nbformat.read(copy, as_version=4)
-    notebook.cells[1].source = text
-    nbformat.write(notebook, copy)
-    return copy.read_bytes()
+    return lambda: lab.main() or started.pop()[1:]
 
 
 def test_the_lab_opens_copies_without_results(course, start, capsys):
     before = contents(course)
-    _, command, environment = start()
+    command, environment = start()
     assert f"--ServerApp.root_dir={course}" in command and command[-1] == "--no-browser"
     assert "--LabApp.default_url=/lab/tree/my_lessons/index.ipynb" in command
     assert "COURSE_DATA" not in environment
@@ -107,8 +86,8 @@ def test_the_lab_opens_copies_without_results(course, start, capsys):
     made = after.keys() - before.keys()
     assert made == {"my_lessons/.lock", "my_lessons/index.ipynb", "my_lessons/flows.ipynb"}
     assert before == {name: after[name] for name in before}
-    text, code, _ = nbformat.read(course / "my_lessons/flows.ipynb", as_version=4).cells
-    assert (code.source, code.outputs, code.execution_count) == ("x = 1", [], None)
+    text, executed = nbformat.read(course / "my_lessons/flows.ipynb", as_version=4).cells
+    assert (executed.source, executed.outputs, executed.execution_count) == ("x = 1", [], None)
     assert text.source == "![moons](attachment:flows.png)"
     assert b64decode(text.attachments["flows.png"]["image/png"]) == b"figure"
 
@@ -121,109 +100,77 @@ def test_what_a_lesson_links_to_or_reads_is_found_from_its_copy(tmp_path, monkey
     for copy in (tmp_path / "my_lessons").glob("*.ipynb"):
         assert broken_links(copy) == [], copy
         cells = nbformat.read(copy, as_version=4).cells
-        code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
-        for word in re.findall(r"""["']([\w./-]+)["']""", code):
+        text = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+        for word in re.findall(r"""["']([\w./-]+)["']""", text):
             is_read = (tmp_path / "notebooks" / word).is_file()
             assert not is_read or (copy.parent / word).is_file(), f"{copy.name} reads {word}"
 
 
-def run_it(copy: Path) -> bytes:
-    """Do what JupyterLab does when all cells are run, the last one with Shift+Enter."""
-    notebook = nbformat.read(copy, as_version=4)
-    notebook.cells[1] |= {"execution_count": 4, "outputs": [new_output("stream", text="2")]}
-    notebook.cells[1].metadata["collapsed"] = False
-    notebook.cells.append(new_code_cell(""))
-    notebook.metadata["language_info"] = {"name": "python", "version": "3.12.1"}
-    nbformat.write(notebook, copy)
-    return copy.read_bytes()
-
-
 def test_a_run_is_kept_until_the_lesson_changes(course, flows, capsys):
-    ran = run_it(flows)
+    notebook = nbformat.read(flows, as_version=4)
+    notebook.cells[1] |= {"execution_count": 4, "outputs": [OUTPUT]}
+    notebook.cells.append(new_code_cell(""))  # as Shift+Enter does in the last one
+    notebook.metadata["language_info"] = {"name": "python", "version": "3.12.1"}
+    nbformat.write(notebook, flows)
+    ran = flows.read_bytes()
     desk.lay_out()
     assert flows.read_bytes() == ran
     capsys.readouterr()
-    change(course)
+    change(course, "x = 7")
     desk.lay_out()
-    assert sources(flows)[1] == "x = 7" and b'"outputs": []' in flows.read_bytes()
+    assert code(flows) == "x = 7" and b'"outputs": []' in flows.read_bytes()
     assert "flows.ipynb: the lesson has changed. You had not" in capsys.readouterr().out
     assert sorted(p.name for p in flows.parent.glob("*.ipynb")) == ["flows.ipynb", "index.ipynb"]
-
-
-def edited(notebook) -> None:
-    notebook.cells[0].source += "my note"
-
-
-def turned_into_text(notebook) -> None:
-    notebook.cells[2] = new_markdown_cell(notebook.cells[2].source)
 
 
 @pytest.mark.parametrize(
     "work",
     [
-        edited,
-        turned_into_text,
-        lambda notebook: notebook.cells.append(new_code_cell("x")),
-        lambda notebook: notebook.cells.pop(),
-        lambda notebook: notebook.cells.reverse(),
-        lambda notebook: notebook.metadata.clear(),
-        lambda notebook: notebook.metadata.update(course="mine"),
-        lambda notebook: notebook.clear(),
+        lambda copy: copy.replace("![moons]", "my note"),
+        lambda copy: copy.replace('"cell_type": "code"', '"cell_type": "raw"'),
+        lambda copy: copy.replace("handed_out", "forgotten"),
+        lambda copy: copy[:200],
+        lambda copy: "{}",
     ],
 )
 def test_work_is_kept_and_the_new_lesson_put_beside_it(course, flows, capsys, work):
-    notebook = nbformat.read(flows, as_version=4)
-    work(notebook)
-    flows.write_text(json.dumps(notebook))
-    mine = flows.read_bytes()
-    change(course)
+    mine = work(flows.read_text())
+    flows.write_text(mine)
+    change(course, "x = 7")
     for _ in range(2):
         desk.lay_out()
-        assert flows.read_bytes() == mine
-    beside = flows.with_name(f"flows (new {TODAY}).ipynb")
-    assert sources(beside)[1] == "x = 7"
-    assert capsys.readouterr().out.count(f"the new one is '{beside.name}'") == 1
+        assert flows.read_text() == mine
+    assert code(flows.with_name(NEW)) == "x = 7"
+    assert capsys.readouterr().out.count(f"the new one is '{NEW}'") == 1
     assert len([*flows.parent.glob("flows*")]) == 2
 
 
-def test_half_a_file_is_kept_as_well(course, flows):
-    flows.write_bytes(flows.read_bytes()[:200])
-    desk.lay_out()
-    assert flows.stat().st_size == 200
-    assert flows.with_name(f"flows (new {TODAY}).ipynb").exists()
+def work(copy: Path) -> None:
+    copy.write_text(copy.read_text().replace("x = ", "x = my_answer + "))
 
 
-def test_of_new_lessons_one_is_kept_and_those_with_work(course, flows):
-    work(flows)
-    for name in ("flows (new 2026-01-02).ipynb", f"flows (new {TODAY}).ipynb"):
-        change(course, f"x = {name!r}")
-        desk.put(desk.hand_out(course / "notebooks/flows.ipynb"), flows.with_name(name))
-    change(course)
-    desk.lay_out()
-    (beside,) = flows.parent.glob("flows (new*")
-    assert beside.name == f"flows (new {TODAY}).ipynb" and sources(beside)[1] == "x = 7"
-    mine = work(beside)
-    change(course, "x = 8")
-    desk.lay_out()
-    assert beside.read_bytes() == mine
-    assert sources(flows.with_name(f"flows (new {TODAY}, 2).ipynb"))[1] == "x = 8"
-
-
-def test_what_is_deleted_comes_again_and_what_is_a_student_s_own_stays(course, flows):
-    own = ["flows-Copy1.ipynb", "flows (new idea).ipynb", "figures/flows.png", "flows.ipynb.bak"]
-    for name in own:
-        (flows.parent / name).parent.mkdir(exist_ok=True)
+def test_of_new_lessons_one_is_kept_and_all_that_is_a_student_s_own(course, flows):
+    old = flows.with_name("flows (new 2026-01-02).ipynb")
+    own = ["flows-Copy1.ipynb", "flows (new idea).ipynb", "flows.png", "flows.ipynb.bak"]
+    for name in [old.name, *own]:
         shutil.copy(flows, flows.parent / name)
-    mine = contents(flows.parent)
-    flows.unlink()
-    change(course)
-    desk.lay_out()
-    assert sources(flows)[1] == "x = 7"
     work(flows)
+    change(course, "x = 7")
+    desk.lay_out()
+    beside = flows.with_name(NEW)
+    assert not old.exists() and code(beside) == "x = 7"
+    work(beside)
+    mine = contents(flows.parent)
+    assert mine.keys() > {*own, NEW}
     change(course, "x = 8")
     desk.lay_out()
+    second = NEW.replace(")", ", 2)")
+    assert code(flows.with_name(second)) == "x = 8"
     after = contents(flows.parent)
-    assert {name: after[name] for name in own} == {name: mine[name] for name in own}
+    assert after == mine | {second: after[second]}
+    flows.unlink()
+    desk.lay_out()
+    assert code(flows) == "x = 8", "what is deleted comes again"
 
 
 def test_a_lesson_that_a_merge_left_unreadable_stops_no_other(course, capsys):
@@ -238,7 +185,7 @@ def test_a_full_disk_leaves_what_was_there(course, flows, monkeypatch):
         path.write_text("{")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    change(course)
+    change(course, "x = 7")
     before = contents(course)
     monkeypatch.setattr(desk.nbformat, "write", half)
     with pytest.raises(SystemExit, match=r"my_lessons: .*No space left on device\. Make room"):
@@ -246,19 +193,17 @@ def test_a_full_disk_leaves_what_was_there(course, flows, monkeypatch):
     assert contents(course) == before
 
 
-def test_two_terminals_take_turns(course, monkeypatch):
+def test_two_terminals_take_turns_where_the_disk_has_locks(course, monkeypatch):
     def put(notebook, target):
         with pytest.raises(filelock.Timeout):
             filelock.FileLock(target.with_name(".lock")).acquire(timeout=0)
 
-    monkeypatch.setattr(desk, "put", put)
-    desk.lay_out()
-
-
-def test_a_disk_without_locks_serves_as_well(course, monkeypatch):
     def refuse(*_):
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
+    with monkeypatch.context() as patch:
+        patch.setattr(desk, "put", put)
+        desk.lay_out()
     monkeypatch.setattr(filelock.FileLock, "acquire", refuse)
     desk.lay_out()
     assert (course / "my_lessons/flows.ipynb").exists()
@@ -274,13 +219,11 @@ def test_who_may_not_write_works_at_home(course, start, tmp_path, capsys, monkey
     (home / "docs").symlink_to(tmp_path / "where the course was")
     (home / "data/here.csv").write_text("my own")
     for _ in range(2):
-        _, command, environment = start()
+        command, environment = start()
     assert f"are in {home / 'my_lessons'}, since you may not write" in capsys.readouterr().out
     assert f"--ServerApp.root_dir={home}" in command and Path.cwd() == home
-    assert contents(course) == before
     assert (home / "docs").resolve() == course / "docs"
-    assert {p.name for p in (home / "data").iterdir()} == {"here.csv"}
-    assert (home / "data/here.csv").read_text() == "my own"
+    assert contents(home / "data") == {"here.csv": b"my own"}
     (Path(environment["COURSE_DATA"]) / "missing.csv").write_text("a download")
     assert contents(course) == before
 
@@ -292,29 +235,21 @@ def test_a_home_that_cannot_be_written_is_answered_with_a_sentence(course, tmp_p
         desk.lay_out()
 
 
-def test_the_environment_is_the_course_s_but_for_the_network(monkeypatch):
+def test_of_the_user_s_environment_only_the_way_to_the_network_counts(tmp_path, monkeypatch):
     for name in (*lab.DROPPED, "HTTPS_PROXY", "COURSE_DATA", "KERAS_BACKEND"):
         monkeypatch.setenv(name, "theirs")
+    spec = {"argv": ["/bin/false"], "display_name": "Theirs", "language": "python"}
+    folder = tmp_path / "kernels" / "python3"
+    folder.mkdir(parents=True)
+    (folder / "kernel.json").write_text(json.dumps(spec))
+    for name in ("JUPYTER_DATA_DIR", "JUPYTER_PATH"):  # the first one stands for the home
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setenv("JUPYTER_PREFER_ENV_PATH", "0")  # as where .venv belongs to another user
     environment = lab.environment(Path("desk"))
     assert not environment.keys() & set(lab.DROPPED)
     assert environment["HTTPS_PROXY"] == environment["COURSE_DATA"] == "theirs"
     assert environment["KERAS_BACKEND"] == "tensorflow"
     assert environment["PYTHONNOUSERSITE"] == "1"
-
-
-def test_a_kernel_of_the_same_name_in_the_home_is_not_taken(tmp_path, monkeypatch):
-    spec = {"argv": ["/bin/false"], "display_name": "Theirs", "language": "python"}
-    for place in ("data", "path"):
-        folder = tmp_path / place / "kernels" / "python3"
-        folder.mkdir(parents=True)
-        (folder / "kernel.json").write_text(json.dumps(spec))
-    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "data"))  # stands for that of the home
-    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "path"))
-    monkeypatch.setenv("JUPYTER_PREFER_ENV_PATH", "0")  # as where .venv belongs to another user
     command = [sys.executable, "-m", "jupyter", "kernelspec", "list", "--json"]
-    for env, found in (
-        (os.environ, "Theirs"),
-        (lab.environment(desk.ROOT), "Python 3 (ipykernel)"),
-    ):
-        listed = json.loads(subprocess.check_output(command, env=env))["kernelspecs"]
-        assert listed["python3"]["spec"]["display_name"] == found
+    listed = json.loads(subprocess.check_output(command, env=environment))["kernelspecs"]
+    assert listed["python3"]["spec"]["display_name"] == "Python 3 (ipykernel)"

@@ -18,7 +18,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import date
-from itertools import count
 from pathlib import Path
 
 import nbformat
@@ -85,16 +84,6 @@ def put(notebook: NotebookNode, target: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def put_beside(notebook: NotebookNode, copy: Path) -> Path:
-    """Put a lesson beside a copy, under a name at which nobody worked; return where."""
-    for number in count(1):
-        extra = f", {number}" if number > 1 else ""
-        new = copy.with_name(f"{copy.stem} (new {date.today()}{extra}).ipynb")
-        if not os.path.lexists(new) or is_untouched(new):
-            put(notebook, new)
-            return new
-
-
 def bring(fresh: NotebookNode, copy: Path) -> str:
     """Bring a copy up to date with its lesson; return what happened, nothing if nothing did."""
     today = fresh.metadata.course.handed_out
@@ -109,10 +98,14 @@ def bring(fresh: NotebookNode, copy: Path) -> str:
     beside = list(copy.parent.glob(f"{copy.stem} (new [0-9]*).ipynb"))
     if any(today in versions(one) for one in beside):
         return ""
-    new = put_beside(fresh, copy)
-    for other in beside:
-        if other != new and is_untouched(other):
-            other.unlink()
+    for one in filter(is_untouched, beside):
+        one.unlink()
+    stem, number = f"{copy.stem} (new {date.today()}", 1
+    new = copy.with_name(f"{stem}).ipynb")
+    while os.path.lexists(new):
+        number += 1
+        new = copy.with_name(f"{stem}, {number}).ipynb")
+    put(fresh, new)
     return f"{copy.name}: the lesson has changed. Your work stays; the new one is {new.name!r}."
 
 
@@ -151,15 +144,16 @@ def place() -> Path:
     return ROOT if may_write else Path.home() / HOME_FOLDER
 
 
-def update(copies: Path) -> Iterator[str]:
+def update(copies: Path) -> None:
     """Bring all copies up to date; say for each what happened, if anything did."""
     for lesson in sorted((ROOT / "notebooks").glob("[!.]*.ipynb")):
         try:
             fresh = hand_out(lesson)
         except Exception as error:  # as in `versions`
-            yield f"{lesson} cannot be read, so your copy stays as it is: {error}"
+            print(f"{lesson} cannot be read, so your copy stays as it is: {error}", flush=True)
             continue
-        yield bring(fresh, copies / lesson.name)
+        if said := bring(fresh, copies / lesson.name):
+            print(said, flush=True)
 
 
 def lay_out() -> Path:
@@ -171,8 +165,7 @@ def lay_out() -> Path:
         with alone(copies):
             if desk != ROOT:
                 furnish(desk)
-            for said in filter(None, update(copies)):
-                print(said, flush=True)
+            update(copies)
     except OSError as error:
         sys.exit(
             f"Your copies of the lessons cannot be kept in {copies}: {error}. Make room there, or "

@@ -85,14 +85,9 @@ def fail(step, lines):
 def run(step, command, environment=None):
     """Run a command that must succeed, tell what it does, and return its lines."""
     print(f"{step} ...", flush=True)
-    process = subprocess.Popen(
-        [str(word) for word in command],
-        cwd=str(ROOT),
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    words = [str(word) for word in command]
+    process = subprocess.Popen(words, cwd=str(ROOT), env=environment, **pipes)
     lines = []
     for raw in process.stdout:
         lines.append(raw.decode("utf-8", "replace").rstrip())
@@ -163,10 +158,8 @@ def make_venv():
 
 def stamp(kind):
     """Return the text that says: what `kind` needs today is installed here."""
-    digest = hashlib.sha256(str(ROOT).encode())
-    for name in ("pyproject.toml", "requirements.lock"):
-        digest.update((ROOT / name).read_bytes())
-    return f"{digest.hexdigest()} {kind}"
+    files = [(ROOT / name).read_bytes() for name in ("pyproject.toml", "requirements.lock")]
+    return hashlib.sha256(b"".join([*files, str(ROOT).encode()])).hexdigest() + f" {kind}"
 
 
 def venv_version():

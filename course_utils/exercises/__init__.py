@@ -101,8 +101,9 @@ def compare(
         raise given[n]
     g, e = given[n][part], like[n][part]
     here = cases[n]
-    if e.shape and place is not None:  # of arguments of this shape, show the number at the place
-        here = [np.ravel(a)[place].item() if np.shape(a) == e.shape else a for a in here]
+    if e.shape and place is not None and all(np.shape(a) in ((), e.shape) for a in here):
+        # Of each argument the number that belongs to this one of the result.
+        here = [np.ravel(a)[place].item() if np.shape(a) else a for a in here]
     where = f"for {arguments(right.named(here, {}))}"
     where += f", in result {part + 1} of {len(like[n])}" if len(like[n]) > 1 else ""
     try:

@@ -384,11 +384,9 @@ def draw_network(ax: Axes, sizes: Sequence[int], names: Sequence[str] | None = N
         if k:
             edge, fill = ("C1", "#fbe6c6") if k == last else ("C0", "#d5e8f5")
             ax.plot(*zip(*units, strict=True), "o", ms=unit, mfc=fill, mec=edge, mew=0.045 * unit)
+        if k or names is None:
             for place, i in zip(units, index, strict=True):
-                ax.text(*place, f"$a^{{[{k}]}}{i}$", **letters)
-        elif names is None:
-            for place, i in zip(units, index, strict=True):
-                ax.text(*place, f"$x{i}$", **letters)
+                ax.text(*place, f"$a^{{[{k}]}}{i}$" if k else f"$x{i}$", **letters)
         else:
             for (x, y), name in zip(units, names, strict=True):
                 ax.text(x + 0.25 * unit, y, name, fontsize="large", ha="right", va="center")

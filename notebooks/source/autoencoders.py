@@ -773,8 +773,8 @@ show_rows(
 )
 
 # %% [markdown]
-# The 1 is rescued (for PCA even more), digits with much ink lose, and the last line above says what
-# that makes on average: another score, other blind spots. The 9 stays hard for another reason: it is
+# The 1 is rescued (for PCA even more) and digits with much ink lose; the line above the pictures says
+# by how much the mean changes. Another score, other blind spots. The 9 stays hard for another reason: it is
 # made of strokes that the network knows from 4, 7 and 8, and it repaints it recognisably.
 #
 # *Learned: a large error means "I cannot repaint this", not "I have never seen this". An
@@ -827,7 +827,7 @@ def distance(z):
 
 
 limit = np.quantile(distance(z_test), 0.95)
-far, look = {}, {}  # for each of a thousand codes: is it far from all others, do neighbours agree?
+far, look = {}, {}  # of a thousand codes each: far from the training codes? do neighbours agree?
 for name, z in {"codes of test images": z_test, **drawn}.items():
     far[name] = distance(z) > limit
     look[name] = neighbours.predict_proba(run(decoder, z)).max(axis=1)

@@ -297,8 +297,7 @@ way = [rng.normal(size=part.shape) for part in w]  # a random direction through 
 there, back = ([part + sign * 1e-6 * d for part, d in zip(w, way)] for sign in (1, -1))
 J = [-(Y * np.log(hidden_and_answer(part, X, alive)[1])).sum() / 50 for part in (there, back)]
 slope = sum((dw * d).sum() for dw, d in zip(backwards(w, X, Y, alive), way))
-claims.check("The slope along a random way is a central difference's",
-             slope, (J[0] - J[1]) / 2e-6, within=1e-4)  # fmt: skip
+claims.check("The slope is that of a central difference", slope, (J[0] - J[1]) / 2e-6, within=1e-4)
 moved = [part.copy() for part in w]
 next(train(moved, lambda w: backwards(w, X, Y), 0.003, 1))
 farthest = max(np.abs(a - b).max() for a, b in zip(moved, w))
@@ -362,9 +361,8 @@ for ax, (name, j) in zip(axes, tuned_by(means).items()):
     size = np.mean([(w[0][j] ** 2).mean() / (w[0][0] ** 2).mean() for _, w, *_ in draws]) ** 0.5
     ax.set(xlabel="step", ylim=(0, 1.4), title=f"{name}\nweights: {size:.1f} × those without")
 stop = means[:, 1, 0, 0].argmax()
-axes[0].plot(
-    20 * (stop + 1), -means[stop, 1, 0, 0], "o", color="black", ms=10, label="early stopping"
-)
+axes[0].plot(20 * (stop + 1), -means[stop, 1, 0, 0], "o", color="black", ms=10,
+             label="early stopping")  # fmt: skip
 axes[0].set(ylabel="log loss", title="none")
 axes[0].legend(fontsize=13)
 plotting.show(
@@ -468,8 +466,7 @@ exercises.q4.check(predict)
 # %% tags=["atol=0.02"]
 left_on, forgotten = ([claims.mean_and_error(part, SETS) for part in fault.T]
                       for fault in np.array(faults).swapaxes(0, 1))  # fmt: skip
-claim("Dropout left on at prediction lowers the log-likelihood",
-      **left_on[0], above=0.19, unit="nats")  # fmt: skip
+claim("Dropout left on at prediction lowers the log-likelihood", **left_on[0], above=0.19)
 claim("Dropout left on at prediction lowers the accuracy", **left_on[1], above=0.035, digits=3)
 claim("Dropout whose scaling was forgotten lowers the log-likelihood",
       **forgotten[0], above=0.1, unit="nats", headline=True)  # fmt: skip
@@ -627,8 +624,7 @@ for name, measured in drift.items():
     claims.check(f"σ = {name}: the drift is that of the exact theory", measured["value"],
                  relu_drift(STARTS[name](WIDTH, WIDTH)), within=4, se=measured["se"])  # fmt: skip
 first = claims.mean_and_error(signal["√(2/n)"][0])
-claims.check("σ = √(2/n) keeps the mean square in the first layer, on average",
-             first["value"], 1, within=4, se=first["se"])  # fmt: skip
+claims.check("σ = √(2/n): layer 1 keeps the mean q", first["value"], 1, within=4, se=first["se"])
 claim("σ = √(2/n) keeps the mean square, but in the typical network its log changes per layer by",
       **drift["√(2/n)"], below=0, digits=3, headline=True)  # fmt: skip
 for name, low, high in (("0.01", -60, -50), ("1", 40, 45)):
@@ -742,8 +738,7 @@ claims.check("ReLU: the log growth per layer is that of the exact theory",
 dW_growth = claims.mean_and_error(np.log(dW[:, 1] / dW[:, -1]))
 claims.check("ReLU: dW is as large in layer 2 as in layer 50, on average",
              dW_growth["value"], 0, within=4, se=dW_growth["se"])  # fmt: skip
-claims.check("ReLU: the sum of W dW is the same in all layers",
-             products / products[:, :1], 1, within=1e-6)  # fmt: skip
+claims.check("ReLU: W dW has one sum in all layers", products / products[:, :1], 1, within=1e-6)
 for text, gained, low, high in (
     ("sigmoids, with σ = √(1/n), loses", -powers["sigmoid", 1], 30, 32),
     ("ReLU, with σ = √(1/n), loses", -powers["relu", 1], 7, 8.3),
@@ -809,8 +804,7 @@ for _ in range(7):
     used, _ = batch_norm(Z, gamma, beta, moving, training=False)
     ours.append([trained, used])
     theirs.append([layer(Z.T, training=mode).numpy().T for mode in (True, False)])
-claims.check("Batch normalisation gives what Keras gives, in training and afterwards",
-             ours, theirs, within=1e-6)  # fmt: skip
+claims.check("Batch normalisation is Keras's, in training and after", ours, theirs, within=1e-6)
 shifted, _ = batch_norm(Z + 7, gamma, beta, moving, training=True)
 claims.check("A bias of 7 before it changes nothing behind it", shifted, trained, within=1e-6)
 alone, _ = batch_norm(Z[:, :1], gamma, beta, moving, training=True)

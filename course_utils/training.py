@@ -375,12 +375,14 @@ def fit_many(
             bar.update(steps)
             if (first := watch.first()).any():
                 step = first[first > 0].min()
-                ended = np.flatnonzero(first == step)
-                whose = f" of copy {ended[0]} (of 0 to {copies - 1})"
-                if len(ended) > 1:
-                    whose += f" and {len(ended) - 1} more"
-                raise _ran_away(description, step, epochs, whose)
+                raise _ran_away(description, step, epochs, _whose(first == step))
     return Networks(model, trainable, fixed)
+
+
+def _whose(ended: np.ndarray) -> str:
+    """Say which copies ended."""
+    more = f" and {ended.sum() - 1} more" if ended.sum() > 1 else ""
+    return f" of copy {ended.argmax()} (of 0 to {len(ended) - 1}){more}"
 
 
 def _check_copies(

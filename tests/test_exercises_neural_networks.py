@@ -441,7 +441,7 @@ WRONG = {
         ),
         "three things": (
             lambda *given: (*q6.answer(*given), 0.1),
-            "a tuple of three things came instead of two arrays",
+            "a tuple of three arrays came instead of two arrays",
         ),
         "first case only": (rate_of_the_first_case, "alpha = 1, in result 1 of 2"),
         "mean over all numbers": (

@@ -101,7 +101,8 @@ def compare(
         raise given[n]
     g, e = given[n][part], like[n][part]
     here = cases[n]
-    if e.shape and place is not None and all(np.shape(a) in ((), e.shape) for a in here):
+    shapes = [None if isinstance(a, list | tuple) else np.shape(a) for a in here]
+    if e.shape and place is not None and {*shapes} <= {(), e.shape}:
         # Of each argument the number that belongs to this one of the result.
         here = [np.ravel(a)[place].item() if np.shape(a) else a for a in here]
     where = f"for {arguments(right.named(here, {}))}"

@@ -49,10 +49,14 @@ def of_shape(shape: tuple[int, ...]) -> str:
 
 def in_words(value: Any) -> str:
     array = as_array(value)
-    if array is not None:
+    holds_arrays = isinstance(value, list | tuple) and any(
+        isinstance(part, np.ndarray) and part.ndim > 1 for part in value
+    )
+    if array is not None and not holds_arrays:
         return "complex numbers" if array.dtype.kind == "c" else of_shape(array.shape)
     if isinstance(value, list | tuple):
-        return f"a {type(value).__name__} of {count(len(value), 'thing')}"
+        thing = "array" if holds_arrays else "thing"
+        return f"a {type(value).__name__} of {count(len(value), thing)}"
     if isinstance(value, str):
         return "a text"
     return "a function" if callable(value) else f"a value of the type `{type(value).__name__}`"

@@ -91,11 +91,7 @@ def train(
     held_out = _checked_rows(held_out, "held_out", ("M",), len(x))
     rates, factors = _checked_positive(rates, "rates"), _checked_positive(factors, "factors")
     _check_sizes(depth=depth, units=units, twins=twins)
-    if activation not in list(_ACTIVATIONS):
-        raise ValueError(
-            f"There is no activation {activation!r} here: choose {', '.join(_ACTIVATIONS)}."
-        )
-    g, gain = _ACTIVATIONS[activation]
+    g, gain = _activation(activation)
 
     factor, rate = (part.ravel() for part in np.meshgrid(factors, rates, indexing="ij"))
     net = _start([x.shape[1], *[units] * depth, classes], gain, factor, twins, seed)
@@ -119,6 +115,13 @@ def train(
     found = [np.fmin(part, np.log(classes)) for part in (np.array(history), end)]
     shape = (len(factors), len(rates), twins)
     return tuple(part.reshape(*part.shape[:-1], *shape).mean(axis=-1) for part in found)
+
+
+def _activation(name: str) -> tuple[Callable, int]:
+    """Return an activation function and the gain of the layer before it."""
+    if name not in list(_ACTIVATIONS):
+        raise ValueError(f"There is no activation {name!r} here: choose {', '.join(_ACTIVATIONS)}.")
+    return _ACTIVATIONS[name]
 
 
 def _check_sizes(**sizes: int) -> None:

@@ -17,7 +17,7 @@
 # | **Slides** | Lecture 4, *Bayesian Neural Networks with dense layers*; *Bayesian Neural Networks and VAE*, from *Why Bayesian Networks* to *Advantages of BNN*; *Machine Learning for Astrophysics*, the closing slides on point estimates |
 # | **You will be able to** | write a variational layer and derive the weight of its KL term; compare two networks fairly; tell epistemic uncertainty (of the weights) from aleatoric (of the data); check a claim of certainty against data; spot five mistakes in published code |
 # | **You need** | dense networks and how to train them (lessons *neural_networks*, *training_deep_networks*); the normal distribution and Bayes' rule |
-# | **Time** | 115 minutes, and 35 more for what is marked *further* |
+# | **Time** | 110 minutes, and 35 more for what is marked *further* |
 
 # %% tags=["nbval-ignore-output"]
 import course_utils

@@ -36,14 +36,14 @@
 # | 4 | [optimizers](optimizers.ipynb) | Which way down the loss is the fastest, and how would you know? | 1 | ASTRO | 120 + 35 |
 # | 5 | `hyperparameters` | The best of 1,300 scores says .07: what is it really? | 2, 4 | ASTRO | planned |
 # | 6 | `convolutions` | What is gained by looking through a small window? | 1 | NC | planned |
-# | 7 | [resnet](resnet.ipynb) | A deeper network contains the shallower one. So why is it worse, even on its own training data? | 3, 4, 6 | ASTRO | 95 + 10 |
+# | 7 | [resnet](resnet.ipynb) | A deeper network contains the shallower one. So why is it worse, even on its own training data? | 3, 4, 6 | ASTRO | 95 + 5 |
 # | 8 | `transfer_learning` | When are somebody else's weights worth having? | 6 | ASTRO | planned |
 # | 9 | `recurrent` | How does a network remember what came before? | 1 | NC | planned |
 # | 10 | [autoencoders](autoencoders.ipynb) | What is worth keeping of a picture? | 1 | BNN, NC, ASTRO | 110 + 5 |
-# | 11 | [var_mod](var_mod.ipynb) | How probable is a picture, and where do new ones come from? | 10 | L4, BNN, NC, ASTRO | 105 + 25 |
+# | 11 | [var_mod](var_mod.ipynb) | How probable is a picture, and where do new ones come from? | 10 | L4, BNN, NC, ASTRO | 110 + 20 |
 # | 12 | `var_mod_applications` | What can one model that generates do, and who does each job better without it? | 11 | BNN, NC | planned |
 # | 13 | `gan` | Without a likelihood, how do we know that it is right? | 11 | NC | planned |
-# | 14 | [bayesian_neural_networks_wine](bayesian_neural_networks_wine.ipynb) | How sure is the network, and is it right to be? | 2 | L4, BNN, ASTRO | 115 + 35 |
+# | 14 | [bayesian_neural_networks_wine](bayesian_neural_networks_wine.ipynb) | How sure is the network, and is it right to be? | 2 | L4, BNN, ASTRO | 110 + 35 |
 # | 15 | `posteriors` | Where does each approximation of the posterior land, and does the miss matter? | 14 | BNN, ASTRO | planned |
 # | 16 | [flows](flows.ipynb) | Can we bend a simple density into the data's, without losing a grain of probability? | 11 | L4 | 110 + 40 |
 # | 17 | `flows_applications` | What does an exact density promise, and what not? | 15, 16 | L4 | planned |

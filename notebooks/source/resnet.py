@@ -16,7 +16,7 @@
 # | **Slides** | *Machine learning for astrophysics: deep learning*, skip connections and residual blocks, to the loss landscapes |
 # | **You will be able to** | write a residual block and choose its shortcut; count its parameters; tell degradation from overfitting and from vanishing gradients; draw a loss landscape that may be compared with another |
 # | **You need** | convolutions, from wherever you know them; batch normalisation (lesson *training_deep_networks*); gradient descent (*optimizers*) |
-# | **Time** | 95 minutes, and 10 more for what is marked *further* |
+# | **Time** | 95 minutes, and 5 more for what is marked *further* |
 
 # %% tags=["nbval-ignore-output"]
 import course_utils

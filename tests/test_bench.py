@@ -8,31 +8,27 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 import bench
 import execution
 
+VERDICTS = {"better": -0.5, "worse": 0.5, "even": 0.2}
 AWAY = {"tags": ["needs-download", "data=away"]}
 
 
 @pytest.fixture
-def write(tmp_path, monkeypatch):
-    """Writes the only lesson; of the data sets none can be had."""
+def path(tmp_path, monkeypatch):
+    """Where the only lesson is; of the data sets none can be had."""
     monkeypatch.setattr(execution, "NOTEBOOKS", tmp_path)
     monkeypatch.setattr(execution.download, "is_available", lambda name: False)
-
-    def write(*cells):
-        path = tmp_path / "lesson.ipynb"
-        path.write_text(nbformat.writes(new_notebook(cells=list(cells))), encoding="utf-8")
-        return path
-
-    return write
+    return tmp_path / "lesson.ipynb"
 
 
-def test_a_lesson_is_timed_and_stays_as_it_was(write):
-    path = write(
+def test_a_lesson_is_timed_and_stays_as_it_was(path):
+    cells = [
         new_code_cell("where = 'here'", outputs=[new_output("stream", text="of the past")]),
         new_markdown_cell("Text"),
         new_code_cell("many = b'x' * 300_000_000\ndel many"),
         new_code_cell("import time\ntime.sleep(0.5)"),
         new_code_cell("1 / 0", metadata=AWAY),
-    )
+    ]
+    nbformat.write(new_notebook(cells=cells), path)
     before = path.read_bytes()
     measured = bench.measure("lesson", ("where", "not_there"))
     assert path.read_bytes() == before
@@ -52,9 +48,9 @@ def test_a_lesson_is_timed_and_stays_as_it_was(write):
         ("given = 1", "its peer: ModuleNotFoundError"),
     ],
 )
-def test_what_fails_is_said(write, capsys, monkeypatch, code, why):
+def test_what_fails_is_said(path, capsys, monkeypatch, code, why):
     monkeypatch.setattr(bench, "PEERS", {"lesson": (0.1, ("given",))})
-    write(new_code_cell(code))
+    nbformat.write(new_notebook(cells=[new_code_cell(code)]), path)
     assert bench.main(["lesson"]) == 1
     assert f"lesson failed in {why}" in capsys.readouterr().out
 
@@ -65,19 +61,13 @@ def test_what_is_over_budget_is_said():
     assert whole.startswith("61") and "in A" in cell and memory.startswith("1.6")
 
 
-@pytest.mark.parametrize(
-    ("difference", "verdict"), [(-0.5, "better"), (0.5, "worse"), (0.2, "even")]
-)
-def test_figures_are_compared_in_pairs(difference, verdict):
+def test_figures_are_compared_in_pairs_and_seconds_by_their_share():
     theirs = np.array([1.0, 5.0, 9.0])
-    ours = theirs + difference + [-0.2, 0.0, 0.2]
-    row = bench.comparison(0.1, {"nll": ours}, {"nll": theirs}).loc["nll"]
-    assert row["difference"] == pytest.approx(difference)
-    assert row["standard error"] == pytest.approx(0.2 / 3**0.5)
-    assert row["verdict"] == verdict
-
-
-@pytest.mark.parametrize(("seconds", "verdict"), [(2, "kept"), (2.01, "missed")])
-def test_training_that_takes_longer_than_its_share_is_said(seconds, verdict):
-    row = bench.comparison(0.2, {"a_seconds": seconds}, {"a_seconds": 10}).loc["a_seconds"]
-    assert row["verdict"].endswith(verdict)
+    ours = {verdict: theirs + by + [-0.2, 0.0, 0.2] for verdict, by in VERDICTS.items()}
+    ours |= {"kept_seconds": 2, "missed_seconds": 2.01}
+    frame = bench.comparison(0.2, ours, {name: theirs if name in VERDICTS else 10 for name in ours})
+    assert [*frame["verdict"][:3]] == [*VERDICTS]
+    assert [*frame["difference"][:3]] == pytest.approx([*VERDICTS.values()])
+    assert frame.loc["even", "standard error"] == pytest.approx(0.2 / 3**0.5)
+    kept, missed = frame["verdict"][3:]
+    assert kept.endswith("kept") and missed.endswith("missed")

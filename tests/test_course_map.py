@@ -25,14 +25,11 @@ def numbers(text: str) -> set[int]:
     return found
 
 
-def test_what_is_ready_has_a_source_and_what_is_planned_has_none():
+def test_the_map_knows_every_source_and_each_lesson_stands_on_earlier_ones():
     assert set(READY) == {*notebooks.lessons()} - {"index"}
-    assert {lesson["state"] for lesson in LESSONS.values()} == {"ready", "planned"}
-
-
-def test_each_lesson_stands_on_earlier_ones_and_on_decks_there_are():
     names = list(LESSONS)
     for name, lesson in LESSONS.items():
+        assert lesson["state"] in ("ready", "planned"), name
         assert set(lesson["after"]) <= {*names[: names.index(name)]}, name
         assert set(lesson["decks"]) <= {*COURSE["decks"]}, name
 
@@ -43,15 +40,12 @@ def test_map_and_minutes_are_those_of_the_lessons(path):
 
 
 @pytest.mark.parametrize("name", READY)
-def test_the_head_of_a_lesson_says_what_the_map_says(name):
-    head = notebooks.read_source(name).cells[0].source
+def test_a_lesson_begins_as_the_map_says_and_its_core_can_be_finished(name):
+    notebook = notebooks.read_source(name)
+    head = notebook.cells[0].source
     assert head.startswith(f"# {LESSONS[name]['title']}\n")
     assert f"**{LESSONS[name]['question']}**" in " ".join(head.split())
-
-
-@pytest.mark.parametrize("name", READY)
-def test_the_core_of_a_lesson_can_be_finished(name):
-    core, _ = course_map.minutes(course_map.sections(notebooks.read_source(name)))
+    core, _ = course_map.minutes(course_map.sections(notebook))
     assert name in COURSE["not_yet_rewritten"] or core <= CORE
 
 

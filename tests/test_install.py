@@ -104,12 +104,12 @@ def test_what_is_broken_moved_or_unfinished_is_made_anew(steps, monkeypatch):
 
 
 def test_pip_and_uv_hear_of_the_way_to_the_index_and_of_nothing_else(steps, monkeypatch):
-    foreign = {"PYTHONPATH": "/x", "PIP_TARGET": "/x", "UV_NO_DEPS": "1", "PIP_CONSTRAINT": "/x"}
-    for name, value in (foreign | {"UV_HTTP_TIMEOUT": "77", "REQUESTS_CA_BUNDLE": "/ca"}).items():
-        monkeypatch.setenv(name, value)
     for name in [name for name in os.environ if name.startswith("PIP_")]:
-        if name not in foreign and name != "PIP_CONFIG_FILE":
-            monkeypatch.delenv(name)
+        monkeypatch.delenv(name)
+    foreign = {"PYTHONPATH": "/x", "PIP_TARGET": "/x", "UV_NO_DEPS": "1", "PIP_CONSTRAINT": "/x"}
+    ours = {"UV_HTTP_TIMEOUT": "77", "REQUESTS_CA_BUNDLE": "/ca"}
+    for name, value in (foreign | ours | {"PIP_CONFIG_FILE": install.__file__}).items():
+        monkeypatch.setenv(name, value)
     install.main()
     (_, pip, env), (_, uv, same) = steps[3:5]
     assert pip[-1] in LOCK.split() and pip[-1].startswith("uv==")
@@ -168,5 +168,4 @@ def test_an_old_python_can_read_the_installer():
     """Annotations are evaluated there, so there are none; Python 3.6 lacks no other word."""
     tree = ast.parse((ROOT / "tools/install.py").read_text(), feature_version=(3, 7))
     for node in ast.walk(tree):
-        assert not isinstance(node, ast.AnnAssign)
-        assert not isinstance(node, ast.FunctionDef) or node.returns is None
+        assert not isinstance(node, ast.AnnAssign) and not getattr(node, "returns", None)

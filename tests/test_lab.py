@@ -180,7 +180,7 @@ def test_a_lesson_that_a_merge_left_unreadable_stops_no_other(course, capsys):
     assert [p.name for p in (course / "my_lessons").glob("*.ipynb")] == ["index.ipynb"]
 
 
-def test_a_full_disk_leaves_what_was_there(course, flows, monkeypatch):
+def test_a_full_disk_or_a_home_that_is_none_leaves_what_was_there(course, flows, monkeypatch):
     def half(notebook, path):
         path.write_text("{")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -191,6 +191,10 @@ def test_a_full_disk_leaves_what_was_there(course, flows, monkeypatch):
     with pytest.raises(SystemExit, match=r"my_lessons: .*No space left on device\. Make room"):
         desk.lay_out()
     assert contents(course) == before
+    monkeypatch.setattr(desk.os, "access", lambda path, mode: False)
+    monkeypatch.setenv("HOME", str(course / "data/here.csv"))
+    with pytest.raises(SystemExit, match="name another home: HOME="):
+        desk.lay_out()
 
 
 def test_two_terminals_take_turns_where_the_disk_has_locks(course, monkeypatch):
@@ -226,13 +230,6 @@ def test_who_may_not_write_works_at_home(course, start, tmp_path, capsys, monkey
     assert contents(home / "data") == {"here.csv": b"my own"}
     (Path(environment["COURSE_DATA"]) / "missing.csv").write_text("a download")
     assert contents(course) == before
-
-
-def test_a_home_that_cannot_be_written_is_answered_with_a_sentence(course, tmp_path, monkeypatch):
-    monkeypatch.setattr(desk.os, "access", lambda path, mode: False)
-    (tmp_path / "home").write_text("a file")
-    with pytest.raises(SystemExit, match="name another home: HOME="):
-        desk.lay_out()
 
 
 def test_of_the_user_s_environment_only_the_way_to_the_network_counts(tmp_path, monkeypatch):

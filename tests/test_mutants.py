@@ -34,6 +34,11 @@ FILES = {
     "def execute(path): exec(open(path).read())\n",
     "pyproject.toml": "[tool.pytest.ini_options]\npythonpath = ['tools']\n",
 }
+WHY = {
+    "factor": "survived",
+    "wrong": "something is wrong without any fault, too",
+    "gone": "the old text has to be there exactly once",
+}
 
 
 @pytest.fixture
@@ -58,11 +63,9 @@ def run(project):
 
 def test_what_is_caught_is_kept_and_what_survives_is_listed(project):
     said = run(project)
-    assert "[sums.py: sign] PASSED" in said
-    assert "[lesson.py: sign] PASSED" in said
-    assert "[sums.py: factor] - AssertionError: survived" in said
-    assert "[sums.py: wrong] - AssertionError: something is wrong without any fault, too" in said
-    assert "[sums.py: gone] - AssertionError: the old text has to be there exactly once" in said
+    assert "[sums.py: sign] PASSED" in said and "[lesson.py: sign] PASSED" in said
+    for name, why in WHY.items():
+        assert f"[sums.py: {name}] - AssertionError: {why}" in said
     assert (project / "sums.py").read_text() == FILES["sums.py"]
     (project / "log").unlink()
     assert "2 passed" in run(project)

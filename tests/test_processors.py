@@ -31,13 +31,10 @@ def printed(name, code, folder):
     return float(done.stdout)
 
 
-def test_a_setting_takes_instructions_from_numpy(tmp_path):
-    assert printed("SSE4, one thread", NUMPY_SETS, tmp_path) == 0
-
-
-def test_a_setting_changes_initial_weights_in_their_last_digits(tmp_path):
+def test_settings_change_numpy_and_the_last_digits_of_initial_weights(tmp_path):
     change = printed("initial weights - 1e-6, two threads", WEIGHTS, tmp_path)
     assert change == pytest.approx(-1e-6, abs=2e-7)
+    assert printed("SSE4, one thread", NUMPY_SETS, tmp_path / "empty") == 0
 
 
 def test_what_the_processor_lacks_is_skipped_and_said(monkeypatch, capsys):
@@ -48,9 +45,3 @@ def test_what_the_processor_lacks_is_skipped_and_said(monkeypatch, capsys):
     told = capsys.readouterr().out
     assert "skipped: this processor has no AVX512F" in told
     assert "FAILED  SSE4, one thread" in told
-
-
-def test_an_unknown_lesson_is_named(capsys):
-    with pytest.raises(SystemExit):
-        processors.main(["flow"])
-    assert "no lesson is called flow" in capsys.readouterr().err

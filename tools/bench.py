@@ -1,8 +1,5 @@
 """Time every lesson in a fresh kernel, beside its budget and beside its published peer.
 
-python tools/bench.py           every stored notebook except the course map
-python tools/bench.py flows     this lesson
-
 The notebooks stay as they are. A lesson in `PEERS` hands some of its variables to `figures` in
 ``tools/peers/<lesson>.py``, which returns figures of the same names: an array holds scores in
 pairs, one for each split or each held-out example, where lower is better, and what ends in
@@ -112,18 +109,15 @@ def measure(lesson: str, names: tuple[str, ...] = ()) -> Measured:
 
 def table(all_measured: dict[str, Measured]) -> str:
     """A row for each lesson; below them what was left out and what failed."""
-    rows, notes = {}, []
+    frame, notes = pd.DataFrame(columns=["seconds", "peak GB", "of a cell", "slowest cell"]), []
     for lesson, measured in all_measured.items():
-        slowest = max(measured.cells, key=measured.cells.get, default="none")
-        cell_seconds = measured.cells.get(slowest, 0)
-        rows[lesson] = [measured.seconds, measured.peak_gb, cell_seconds, slowest]
+        slowest, took = max(measured.cells.items(), key=lambda item: item[1], default=("none", 0))
+        frame.loc[lesson] = [measured.seconds, measured.peak_gb, took, slowest]
         if measured.missing:
             notes.append(f"{lesson}: without its data set {', '.join(measured.missing)}")
         if measured.failed:
             notes.append(f"{lesson} failed in {measured.failed}")
-    columns = ["seconds", "peak GB", "of a cell", "slowest cell"]
-    frame = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
-    return "\n".join([frame.round(2).to_string(), *notes])
+    return "\n".join([frame.to_string(float_format="%.2f"), *notes])
 
 
 def peer_figures(lesson: str, ours: dict) -> dict:
@@ -134,7 +128,8 @@ def peer_figures(lesson: str, ours: dict) -> dict:
 
 def comparison(most: float, ours: dict, theirs: dict) -> pd.DataFrame:
     """A lesson's figures beside its peer's, in pairs; it may take the share `most` of its time."""
-    rows = {}
+    columns = ["pairs", "lesson", "its peer", "difference", "standard error", "verdict"]
+    frame = pd.DataFrame(columns=columns)
     for name, their in theirs.items():
         our, their = np.array(ours[name]), np.array(their)
         if name.endswith("_seconds"):
@@ -144,9 +139,26 @@ def comparison(most: float, ours: dict, theirs: dict) -> pd.DataFrame:
         else:
             mean, error = mean_and_error(our - their).values()
             verdict = "even" if abs(mean) <= 2 * error else "better" if mean < 0 else "worse"
-        rows[name] = [our.size, our.mean(), their.mean(), mean, error, verdict]
-    columns = ["pairs", "lesson", "its peer", "difference", "standard error", "verdict"]
-    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+        frame.loc[name] = [our.size, our.mean(), their.mean(), mean, error, verdict]
+    return frame
+
+
+def beside_peer(lesson: str, measured: Measured) -> str:
+    """A lesson's figures beside its peer's, where both gave some; what failed is noted."""
+    most, wanted = PEERS.get(lesson, (None, ()))
+    lacking = [variable for variable in wanted if variable not in measured.variables]
+    if lacking and not (measured.failed or measured.missing):
+        measured.failed = f"its peer, which needs {', '.join(lacking)}"
+    if lacking or not wanted:
+        return ""
+    try:
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+            theirs = pool.submit(peer_figures, lesson, measured.variables).result()
+    except Exception as error:
+        measured.failed = f"its peer: {error!r}"
+        return ""
+    frame = comparison(most, measured.variables, theirs).to_string(na_rep="", float_format="%.3f")
+    return f"{lesson} beside its published peer\n{frame}"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -156,24 +168,18 @@ def main(arguments: list[str] | None = None) -> int:
     lesson = parser.parse_args(arguments).lesson
     all_measured, beside = {}, []
     for name in [lesson] if lesson else lessons():
-        _, wanted = PEERS.get(name, (None, ()))
-        measured = all_measured[name] = measure(name, wanted)
-        lacking = [variable for variable in wanted if variable not in measured.variables]
-        if wanted and not lacking:
-            try:
-                with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-                    theirs = pool.submit(peer_figures, name, measured.variables).result()
-            except Exception as error:
-                measured.failed = f"its peer: {error!r}"
-            else:
-                frame = comparison(PEERS[name][0], measured.variables, theirs).round(3)
-                beside.append(f"{name} beside its published peer\n{frame.to_string(na_rep='')}")
-        elif lacking and not (measured.failed or measured.missing):
-            measured.failed = f"its peer, which needs {', '.join(lacking)}"
+        all_measured[name] = measure(name, PEERS.get(name, (None, ()))[1])
+        beside.append(beside_peer(name, all_measured[name]))
     over = [f"{name}: {it}" for name in all_measured for it in all_measured[name].over_budget()]
     seconds = sum(measured.seconds for measured in all_measured.values())
     budget = f"of the {COURSE_SECONDS} s that all {COURSE_LESSONS} lessons may take"
-    print(table(all_measured), f"together: {seconds:.0f} s {budget}", *over, *beside, sep="\n")
+    print(
+        table(all_measured),
+        f"together: {seconds:.0f} s {budget}",
+        *over,
+        *filter(None, beside),
+        sep="\n",
+    )
     return int(any(measured.failed for measured in all_measured.values()))
 
 

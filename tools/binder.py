@@ -1,13 +1,9 @@
 """Run every lesson within what Binder gives: one CPU, 2 GB, and no rights outside one's home.
 
-python tools/binder.py           every stored notebook except the course map
-python tools/binder.py flows     this lesson
-
 The checkout is copied into a new home, ``binder/postBuild`` installs it into a clean environment,
 and ``binder/start`` starts JupyterLab and, beside it, the lessons, one after another. A watchdog
 adds up the memory of the server, of the lesson's kernel and of all that they started, of each
-process the most that it ever had. All of it belongs to the user *nobody* if root starts this; any
-other user runs it with the rights that it has. Linux only: elsewhere nothing keeps to one CPU.
+process the most that it ever had. All of it belongs to the user *nobody* if root starts this.
 """
 
 import argparse
@@ -40,7 +36,6 @@ print(json.dumps(dataclasses.asdict(bench.measure(sys.argv[1]))))"""
 
 
 def rights() -> dict:
-    """Whom the processes belong to, as `subprocess` takes it."""
     return {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
 
 
@@ -48,8 +43,7 @@ def install(home: Path) -> dict[str, str]:
     """Put the course into a home as Binder does; return the environment's variables."""
     course, venv = home / "course", home / "venv"
     copy_checkout(course)
-    downloads = download.data_folder()
-    shutil.copytree(downloads, course / "data", dirs_exist_ok=True)
+    shutil.copytree(download.data_folder(), course / "data", dirs_exist_ok=True)
     if rights():
         subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", home], check=True)
     not_kept = ("COURSE_", "CONDA", "JUPYTER", "PYTHON", "VIRTUAL_ENV")

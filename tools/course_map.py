@@ -72,10 +72,8 @@ def sections(notebook) -> list[Section]:
 
 def minutes(parts: list[Section]) -> tuple[int, int]:
     """Minutes of a lesson's core and of what is marked *further*, rounded up to five."""
-    core, further = (
-        sum(part.minutes for part in parts if part.is_further == is_further)
-        for is_further in (False, True)
-    )
+    core = sum(part.minutes for part in parts if not part.is_further)
+    further = sum(part.minutes for part in parts if part.is_further)
     return 5 * math.ceil(core / 5), 5 * math.ceil(further / 5)
 
 

@@ -109,20 +109,16 @@ def bring(fresh: NotebookNode, copy: Path) -> str:
     return f"{copy.name}: the lesson has changed. Your work stays; the new one is {new.name!r}."
 
 
-def link(source: Path, target: Path) -> None:
-    """Let a link of this name lead to the installation; what is no link stays as it is."""
-    if target.is_symlink() and target.readlink() != source:
-        target.unlink()
-    if not os.path.lexists(target):
-        target.symlink_to(source)
-
-
 def furnish(desk: Path) -> None:
-    """Link to a desk at home what its lessons link to and read."""
+    """Link to a desk at home what its lessons link to and read; what is no link stays as it is."""
     (desk / "data").mkdir(exist_ok=True)  # a folder of one's own: downloads land there
     data = [path for path in (ROOT / "data").iterdir() if path.suffix != ".lock"]
     for source in [*(ROOT / name for name in LINKED), *data]:
-        link(source, desk / source.relative_to(ROOT))
+        target = desk / source.relative_to(ROOT)
+        if target.is_symlink() and target.readlink() != source:
+            target.unlink()
+        if not os.path.lexists(target):
+            target.symlink_to(source)
 
 
 @contextmanager
@@ -135,13 +131,6 @@ def alone(copies: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def place() -> Path:
-    """Return where the desk stands: in the course, or in the home of who may not write there."""
-    copies = ROOT / COPIES
-    may_write = os.access(copies if copies.exists() else ROOT, os.W_OK)
-    return ROOT if may_write else Path.home() / HOME_FOLDER
 
 
 def update(copies: Path) -> None:
@@ -158,12 +147,14 @@ def update(copies: Path) -> None:
 
 def lay_out() -> Path:
     """Make or update the desk, say what happened, and return the folder in which it stands."""
-    desk = place()
+    shared = ROOT / COPIES
+    may_write = os.access(shared if shared.exists() else ROOT, os.W_OK)
+    desk = ROOT if may_write else Path.home() / HOME_FOLDER
     copies = desk / COPIES
     try:
         copies.mkdir(parents=True, exist_ok=True)
         with alone(copies):
-            if desk != ROOT:
+            if not may_write:
                 furnish(desk)
             update(copies)
     except OSError as error:
@@ -172,7 +163,7 @@ def lay_out() -> Path:
             "see to it that you may write there. Where the course is not yours, you may also "
             "name another home: HOME=/path/to/it make lab"
         )
-    why = "" if desk == ROOT else f", since you may not write to {ROOT / COPIES}"
+    why = "" if may_write else f", since you may not write to {shared}"
     print(f"Your copies of the lessons are in {copies}{why}.", flush=True)
     return desk
 

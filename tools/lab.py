@@ -23,23 +23,16 @@ def environment(folder: Path) -> dict[str, str]:
     return env
 
 
-def command(folder: Path, arguments: list[str], as_root: bool) -> list[str]:
-    """Return JupyterLab's command line: the desk's folder as its root, the course map in front."""
-    start = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}"]
-    start.append(f"--LabApp.default_url=/lab/tree/{desk.COPIES}/index.ipynb")  # also in the URL
-    if as_root:
-        start.append("--allow-root")
-    return start + arguments
-
-
 def main() -> None:
-    """Lay out the desk, and become JupyterLab there."""
+    """Lay out the desk, and become JupyterLab there: its folder is the root, the map in front."""
     folder = desk.lay_out()
-    as_root = hasattr(os, "geteuid") and os.geteuid() == 0
-    if as_root:
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}"]
+    command.append(f"--LabApp.default_url=/lab/tree/{desk.COPIES}/index.ipynb")  # also in the URL
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
         print("Running as root: JupyterLab is started with --allow-root.", flush=True)
+        command.append("--allow-root")
     os.chdir(folder)
-    os.execve(sys.executable, command(folder, sys.argv[1:], as_root), environment(folder))
+    os.execve(sys.executable, command + sys.argv[1:], environment(folder))
 
 
 if __name__ == "__main__":

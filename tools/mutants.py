@@ -1,10 +1,10 @@
 """Faults, planted one at a time: each is a test of pytest, which passes if the fault is caught.
 
-The checkout is copied into a temporary folder and the faults are planted there, never here: those
-of ``tests/mutants.toml`` or, with ``DRAWN``, some that Cosmic Ray makes at random places of the
-package. A fault in the package is caught if one of its tests fails; one in a lesson's source if the
-lesson, executed in a fresh kernel, stops: at a claim, as a rule. What was caught is kept in
-``build/mutants`` until the fault, its file, its tests, the package or the lock change.
+They are planted in a copy of the checkout: those of ``tests/mutants.toml`` or, with ``DRAWN``, some
+that Cosmic Ray makes at random places of the package. A fault in the package is caught if one of
+its tests fails; one in a lesson's source if the lesson, executed in a fresh kernel, stops. What was
+caught is kept in ``build/mutants`` until the fault, its file, its tests, the package or the lock
+change.
 
 For a fault that survives, write a test that catches it. Where none can, because what Cosmic Ray
 made changes nothing that matters, an entry ``[[harmless]]`` of the list says why.

@@ -1,14 +1,9 @@
 """Build the notebooks: each lesson's source, with the outputs of its code, as stored.
 
-python tools/notebooks.py           every lesson whose notebook is not what its source makes
-python tools/notebooks.py flows     executes this lesson, whether it changed or not
-
-A lesson is executed, in a fresh kernel, if its code changed or its figures were drawn by other
-drawing code than today's. Where only its text changed, the text is put into the stored notebook.
-
-The outputs of a stored notebook are those of one run. They stay, pictures included, when the same
-code is executed again and tests/notebook_comparer.py finds no difference; whoever wants all of it
-drawn anew removes the file first. A lesson that raises an error leaves its notebook as it was.
+A lesson is executed, in a fresh kernel, if its code changed, its figures were drawn by other
+drawing code than today's, or it is asked for. Where only its text changed, the text is put into the
+stored notebook. The outputs of a stored notebook are those of one run: they stay, pictures
+included, when the same code is executed again and tests/notebook_comparer.py finds no difference.
 """
 
 import argparse
@@ -48,17 +43,14 @@ def lessons() -> list[str]:
 
 
 def source_path(lesson: str) -> Path:
-    """Where the text of a lesson is."""
     return NOTEBOOKS / "source" / f"{lesson}.py"
 
 
 def notebook_path(lesson: str) -> Path:
-    """Where the executed notebook of a lesson is."""
     return NOTEBOOKS / f"{lesson}.ipynb"
 
 
 def cover_path(lesson: str) -> Path:
-    """Where a lesson's cover is."""
     return NOTEBOOKS / "figures" / f"{lesson}.png"
 
 
@@ -205,8 +197,6 @@ def gave_the_same(notebook: NotebookNode, stored: NotebookNode) -> bool:
     sys.path.append(str(ROOT / "tests"))
     from notebook_comparer import Tolerance, differences
 
-    if [code(notebook), notebook.metadata.course] != [code(stored), stored.metadata.get("course")]:
-        return False
     for cell, before in zip(code_cells(notebook), code_cells(stored), strict=True):
         tags = cell.metadata.get("tags", [])
         is_judged = cell.execution_count is not None and IGNORED_TAG not in tags
@@ -224,19 +214,17 @@ def figures(cell: NotebookNode) -> list[tuple[str, bytes]]:
 
 def cover(notebook: NotebookNode) -> bytes | None:
     """The picture of the cell tagged ``cover``: at the lesson's head and in the README."""
-    for cell in notebook.cells:
-        if COVER_TAG in cell.metadata.get("tags", []):
-            for _, picture in figures(cell):
-                return picture
-    return None
+    tagged = [cell for cell in notebook.cells if COVER_TAG in cell.metadata.get("tags", [])]
+    return next((picture for cell in tagged for _, picture in figures(cell)), None)
 
 
-def bring_up_to_date(lesson: str, why: str) -> None:
+def bring_up_to_date(lesson: str, why: str, is_asked: bool) -> None:
     """Execute a lesson if need be, and store it; a RuntimeError says which cell failed, and how."""
     notebook, stored = read_source(lesson), read_stored(lesson)
-    if why != ONLY_TEXT:
+    is_of_this_code = why in ("", ONLY_TEXT)
+    if is_asked or not is_of_this_code:
         execute(notebook)
-    if why == ONLY_TEXT or (stored and gave_the_same(notebook, stored)):
+    if is_of_this_code and (not is_asked or gave_the_same(notebook, stored)):
         print("  its outputs, pictures included, stay as they were stored")
         splice(notebook, stored)
     nbformat.write(notebook, notebook_path(lesson))
@@ -253,10 +241,11 @@ def main(arguments: list[str] | None = None) -> int:
     course_map.update()
     failed = False
     for lesson in [asked] if asked else lessons():
-        if why := "it is asked for" if asked else to_do(lesson):
-            print(f"{lesson}: {why}", flush=True)
+        why = to_do(lesson)
+        if why or asked:
+            print(f"{lesson}: {why or 'it is asked for'}", flush=True)
             try:
-                bring_up_to_date(lesson, why)
+                bring_up_to_date(lesson, why, bool(asked))
             except RuntimeError as error:
                 failed = True
                 print(f"{lesson}: its notebook stays as it was, {error}", file=sys.stderr)

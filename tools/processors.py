@@ -1,13 +1,10 @@
 """Run the notebooks' tests as other processors would compute them, one setting after another.
 
 python tools/processors.py                     every setting, every lesson
-python tools/processors.py flows resnet        every setting, these lessons
-python tools/processors.py --draw 7 flows      one setting, drawn by this number
+python tools/processors.py --draw 7 flows      one setting, drawn by this number, and this lesson
 
-Trained numbers differ between processors: with the instruction sets that oneDNN, NumPy and XLA
-find, with the number of threads, and as if the initial weights differed in their last digits. A
-setting that this machine lacks is skipped, and said so. A cell that fails names its number, how far
-it is off and what was allowed: that is what its tolerance is set from.
+A setting that this machine lacks is skipped, and said so. A cell that fails names its number, how
+far it is off and what was allowed: that is what its tolerance is set from.
 """
 
 import argparse
@@ -47,11 +44,7 @@ def instructions(onednn: str, xla: str, numpy: int) -> dict[str, str]:
 SETTINGS = {
     "SSE4, one thread": ("SSE42", instructions("SSE41", "SSE4_2", 0) | threads(1), 0),
     "AVX2, two threads": ("AVX2", instructions("AVX2", "AVX2", 1) | threads(2), 0),
-    "AVX-512, two threads": (
-        "AVX512F",
-        instructions("AVX512_CORE", "AVX512", 2) | threads(2),
-        0,
-    ),
+    "AVX-512, two threads": ("AVX512F", instructions("AVX512_CORE", "AVX512", 2) | threads(2), 0),
     "without oneDNN, four threads": ("", {"TF_ENABLE_ONEDNN_OPTS": "0"} | threads(4), 0),
     "all instructions, four threads": ("", threads(4), 0),
     "initial weights + 3e-7, one thread": ("", threads(1), 3e-7),
@@ -102,11 +95,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run what is asked for; the exit status is 1 if a setting failed."""
     lessons = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
     parser = argparse.ArgumentParser(description="Run the notebooks as other processors would.")
-    parser.add_argument("lessons", nargs="*", metavar="LESSON", help="all of them by default")
+    parser.add_argument("lessons", nargs="*", choices=lessons, metavar="LESSON")
     parser.add_argument("--draw", type=int, metavar="NUMBER", help="one setting, drawn by this")
     asked = parser.parse_args(arguments)
-    if unknown := set(asked.lessons) - set(lessons):
-        parser.error(f"no lesson is called {', '.join(unknown)}: choose from {', '.join(lessons)}")
     names = list(SETTINGS)
     if asked.draw is not None:
         available = [name for name in names if is_available(SETTINGS[name][0])]

@@ -1,20 +1,13 @@
 """Run the lessons with seeds that nobody tuned: which claims and checks hold, and how firmly.
 
-python tools/seeds.py                   eight seeds for every lesson, and their tables
-python tools/seeds.py flows             for this lesson
-python tools/seeds.py resnet --table    five seeds, and what the lesson records of each
-
 A lesson's source is executed in a fresh kernel, under one ``COURSE_SEED`` after the other. What
-does not hold is noted, and the lesson goes on. Where a claim or a check failed with one seed of
-eight, eight fresh ones decide. The runs are kept in ``build/runs``: an interrupted command goes on
-where it was, and what was changed is run anew.
-
-The margins of a lesson's claims take the place of its old ones in ``tests/seeds.md``. The exit
-status is 1 if a row is marked there or a lesson failed.
+does not hold is noted, and the lesson goes on. The runs are kept in ``build/runs``: an interrupted
+command goes on where it was, and what was changed is run anew. The margins of a lesson's claims
+take the place of its old ones in ``tests/seeds.md``.
 
 With ``--table`` a lesson is executed up to the cell that sets ``record = {...}``: what JSON can
-hold, rounded by the lesson. The records are stored in ``notebooks/tables/<lesson>.json``, for the
-lesson to show, with a hash of the code up to that cell.
+hold, rounded by the lesson. The records of five seeds are stored in
+``notebooks/tables/<lesson>.json``, for the lesson to show, with a hash of the code up to that cell.
 """
 
 import argparse
@@ -61,9 +54,8 @@ def lessons() -> list[str]:
 
 def left_out(notebook: NotebookNode) -> list[str]:
     """Data sets that cannot be had, without which the lesson makes fewer claims."""
-    cells = notebook.cells
-    ends = range(1, len(cells) + 1)
-    return sorted({name for end in ends for name in notebooks.missing_data(cells[:end])})
+    starts = [notebook.cells[:end] for end in range(1, len(notebook.cells) + 1)]
+    return sorted({name for start in starts for name in notebooks.missing_data(start)})
 
 
 def code_hash(notebook: NotebookNode) -> str:
@@ -90,12 +82,6 @@ def runs(lesson: str, notebook: NotebookNode, seeds: Iterable[int]) -> list[list
     return found
 
 
-def misses(made: list[list[dict]]) -> int:
-    """Return with how many seeds the claim or check failed that failed most often."""
-    same = zip(*made, strict=False)
-    return max((sum(not one["holds"] for one in claim) for claim in same), default=0)
-
-
 def summary(made: list[list[dict]]) -> list[tuple[str, ...]]:
     """Put together what the seeds gave: a row for each claim, and for each check that failed."""
     rows, every = [], pd.concat(map(pd.DataFrame, made))
@@ -106,20 +92,12 @@ def summary(made: list[list[dict]]) -> list[tuple[str, ...]]:
             continue
         gaps = pd.concat([value - claim["above"], claim["below"] - value], axis=1)
         margin = (gaps.mean() / gaps.std()).clip(upper=100).min()
-        bounds = claim[["above", "below"]].mean().dropna()
+        bounds = claim[["above", "below"]].mean().dropna().items()
         has_failed = held < len(made) - (len(made) > SEEDS)
-        rows.append(
-            (
-                "**!**" if has_failed or margin < ENOUGH[kind] else "",
-                kind,
-                text.replace("|", "\\|"),
-                f"{held} of {len(made)}",
-                f"{value.mean():.4g}",
-                f"{value.std():.2g}",
-                ", ".join(f"{side} {bound:.4g}" for side, bound in bounds.items()),
-                f"{margin:.1f}",
-            )
-        )
+        mark = "**!**" if has_failed or margin < ENOUGH[kind] else ""
+        claimed = ", ".join(f"{side} {bound:.4g}" for side, bound in bounds)
+        figures = [f"{held} of {len(made)}", f"{value.mean():.4g}", f"{value.std():.2g}", claimed]
+        rows.append((mark, kind, text.replace("|", "\\|"), *figures, f"{margin:.1f}"))
     return rows
 
 
@@ -140,7 +118,8 @@ def measure(lesson: str, first: int) -> list[str]:
     """Store the margins of a lesson's claims and return the texts that are marked."""
     notebook = notebooks.read_source(lesson)
     made = runs(lesson, notebook, range(first, first + SEEDS))
-    if misses(made) == 1:
+    failed = [sum(not one["holds"] for one in claim) for claim in zip(*made, strict=False)]
+    if max(failed, default=0) == 1:
         made += runs(lesson, notebook, range(first + SEEDS, first + 2 * SEEDS))
     rows = summary(made)
     without = f", without {', '.join(gone)}" if (gone := left_out(notebook)) else ""
@@ -162,17 +141,19 @@ def experiment(lesson: str) -> NotebookNode:
             notebook.cells[end:] = [new_code_cell(HAND_OVER)]
             return notebook
     raise RuntimeError(
-        "it has no line that begins with `record = {`. Let the lesson collect what its table shows "
-        "in a dict of this name."
+        "it has no line that begins with `record = {`, a dict of what is to be shown"
     )
 
 
 def store_table(lesson: str) -> None:
     """Store what a lesson records of each seed."""
     notebook = experiment(lesson)
-    records = [record for (record,) in runs(lesson, notebook, TABLE_SEEDS)]
-    table = {"command": f"make table LESSON={lesson}", "code": code_hash(notebook)}
-    table |= {"seeds": [*TABLE_SEEDS], "records": records}
+    table = {
+        "command": f"make table LESSON={lesson}",
+        "code": code_hash(notebook),
+        "seeds": [*TABLE_SEEDS],
+        "records": [record for (record,) in runs(lesson, notebook, TABLE_SEEDS)],
+    }
     path = notebooks.NOTEBOOKS / "tables" / f"{lesson}.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(table, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

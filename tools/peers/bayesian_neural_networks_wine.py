@@ -1,13 +1,10 @@
 """The published Bayesian network for Wine Quality, rebuilt from its description.
 
 K. Salama, *Probabilistic Bayesian Neural Networks*, keras.io/examples, 2021: the probabilistic
-network of its third experiment, with the sizes, the optimiser and the epochs given there. It needs
-legacy Keras and so is a process of its own. What costs time or accuracy and is no part of the
-network is replaced: arrays in memory and an epoch in one call (twice as fast as batch by batch), no
-validation while training, and scores of the mixture over weight samples instead of one sample.
-
-The time to compile, a part of each network's first epoch, is counted for the first network alone:
-the lesson, which trains its networks side by side, pays for it only once.
+network of its third experiment, with its sizes, optimiser and epochs. It needs legacy Keras and so
+is a process of its own. What costs time or accuracy and is no part of the network is replaced:
+arrays in memory and an epoch in one call (twice as fast as batch by batch), no validation while
+training, and scores of the mixture over weight samples instead of one sample.
 """
 
 import time
@@ -83,6 +80,7 @@ def figures(given: dict) -> dict:
         )
         start = time.perf_counter()
         model.fit(x[train], y[train, None], BATCH, EPOCHS, verbose=0, callbacks=[clock])
+        # The lesson trains its networks side by side and compiles once: so does the peer.
         seconds += ends[-1] - (start if seed == 0 else ends[0])
         mu, sigma = predict(model, x[test])
         nll.append(metrics.gaussian_nll(y[test], mu, sigma).mean())

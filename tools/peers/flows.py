@@ -5,9 +5,8 @@ autoregressive layers, a permutation after each, its base, its loss, its optimis
 its epochs, a step per call. It needs legacy Keras and so is a process of its own. The points are
 not standardised there, so that densities are those of raw coordinates, in nats.
 
-Ten epochs are few: where a start ends by then is largely luck. So of several starts the middle one
-counts, which neither the luckiest nor a diverged one can move far. All starts do the same work,
-and so the middle one of their times counts too; building and compiling are part of it.
+Where a start ends after ten epochs is largely luck: of several starts the middle one counts, and
+the middle one of their times, building and compiling included.
 """
 
 import time

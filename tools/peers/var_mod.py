@@ -1,15 +1,12 @@
 """The published convolutional variational autoencoder, rebuilt from its description.
 
 F. Chollet, *Variational AutoEncoder*, keras.io/examples/generative/vae, 2020: its layers, its loss,
-its optimiser and its epochs. Trained as published, an epoch at a time and a step per call;
-``steps_per_execution=50`` would be somewhat quicker, a smaller network much more so. Different
-are the images: those of the lesson instead of all 70,000 of MNIST, and pixels that are ink or
-paper instead of grey, since on grey ones cross-entropy is no likelihood. What is held out is scored
-after training, by the mean over draws of z of each image's negative ELBO in nats.
+its optimiser and its epochs, trained as published, an epoch at a time and a step per call. The
+images are others: those of the lesson instead of all 70,000 of MNIST, and pixels that are ink or
+paper instead of grey, since on grey ones cross-entropy is no likelihood.
 
 From some starts the network leaves one of its two latent dimensions unused and ends some 20 nats
-worse. That is not held against it: of several starts the best one counts, and its time alone,
-compiling included.
+worse. So of several starts the best one counts, and its time alone, compiling included.
 """
 
 import time

@@ -45,15 +45,17 @@ def test_a_lesson_begins_as_the_map_says_and_its_core_can_be_finished(name):
     head = notebook.cells[0].source
     assert head.startswith(f"# {LESSONS[name]['title']}\n")
     assert f"**{LESSONS[name]['question']}**" in " ".join(head.split())
+    assert "| **Time** |" in head
     core, _ = course_map.minutes(course_map.sections(notebook))
     assert name in COURSE["not_yet_rewritten"] or core <= CORE
 
 
 @pytest.mark.parametrize("name", READY)
 def test_what_lecturers_are_told_to_choose_fits(name):
-    plan = re.search(rf"^### {name}: .*?(?=^##|\Z)", LECTURERS, re.MULTILINE | re.DOTALL)[0]
+    plan = re.search(rf"^### {name}: .*?(?=^##|\Z)", LECTURERS, re.MULTILINE | re.DOTALL)
+    assert plan, f"docs/lecturers.md needs a heading '### {name}: ?' and a plan"
     parts = {part.number: part for part in course_map.sections(notebooks.read_source(name))}
-    choices = {int(length): rest for length, *rest in CHOICE.findall(plan)}
+    choices = {int(length): rest for length, *rest in CHOICE.findall(plan[0])}
     assert {*choices} == {45, 90}
     for length, (chosen, exercises) in choices.items():
         taken = [parts[number] for number in numbers(chosen)]

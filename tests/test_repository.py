@@ -21,7 +21,7 @@ from execution import DOWNLOAD_TAG
 
 ROOT = Path(__file__).resolve().parents[1]
 MAX_FUNCTION_LINES = 25  # in a notebook, docstring aside
-MAX_COLUMNS = 100
+MAX_COLUMNS, MAX_CELL_LINES = 100, 30
 PACKAGE_FILE_LINES, PACKAGE_FUNCTION_LINES = 500, 45
 MAX_BYTES = 3_000_000
 
@@ -209,8 +209,10 @@ def test_code_of_a_lesson_can_be_read_from_the_last_row(lesson):
     notebook = notebooks.read_source(lesson)
     assert source_faults(notebook) == []
     if lesson not in course_map.read_map()["not_yet_rewritten"]:
-        lines = [x for cell in notebooks.code_cells(notebook) for x in cell.source.splitlines()]
-        assert [line for line in lines if len(line) > MAX_COLUMNS] == []
+        for cell in notebooks.code_cells(notebook):
+            lines = cell.source.splitlines()
+            assert len(lines) <= MAX_CELL_LINES, cell.source
+            assert [line for line in lines if len(line) > MAX_COLUMNS] == []
 
 
 def test_the_package_is_made_of_short_files_and_functions():

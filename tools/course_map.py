@@ -106,7 +106,7 @@ def plan(text: str, lesson: dict, parts: list[Section]) -> str:
     taken = {part.number: math.ceil(part.minutes) for part in parts}
     heading = re.search(rf"^### {lesson['name']}:.*\n", text, re.MULTILINE)
     if not heading:
-        return f"{text}\n### {lesson['name']}: its plan is missing here\n"
+        return text  # the tests ask for it
     end = re.compile("^##", re.MULTILINE).search(text, heading.end())
     body = text[heading.end() : end and end.start()]
     rows = ROW.sub(lambda row: f"{row[1]} {taken.get(int(row[2]), 'no such section')} |", body)

@@ -45,3 +45,7 @@ def test_what_the_processor_lacks_is_skipped_and_said(monkeypatch, capsys):
     told = capsys.readouterr().out
     assert "skipped: this processor has no AVX512F" in told
     assert "FAILED  SSE4, one thread" in told
+    assert processors.main([]) == 1  # all lessons
+    with pytest.raises(SystemExit):
+        processors.main(["flow"])
+    assert "no lesson flow: choose from autoencoders" in capsys.readouterr().err

@@ -95,9 +95,11 @@ def main(arguments: list[str] | None = None) -> int:
     """Run what is asked for; the exit status is 1 if a setting failed."""
     lessons = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
     parser = argparse.ArgumentParser(description="Run the notebooks as other processors would.")
-    parser.add_argument("lessons", nargs="*", choices=lessons, metavar="LESSON")
+    parser.add_argument("lessons", nargs="*", metavar="LESSON")
     parser.add_argument("--draw", type=int, metavar="NUMBER", help="one setting, drawn by this")
     asked = parser.parse_args(arguments)
+    if unknown := {*asked.lessons} - {*lessons}:
+        parser.error(f"no lesson {', '.join(sorted(unknown))}: choose from {', '.join(lessons)}")
     names = list(SETTINGS)
     if asked.draw is not None:
         available = [name for name in names if is_available(SETTINGS[name][0])]

@@ -203,8 +203,6 @@ def test_claims_and_checks_are_noted_where_a_file_is_named_and_none_stops(
 
 @pytest.mark.parametrize("lesson", seeds.lessons())
 def test_the_summary_of_a_lesson_shows_five_to_eight_headlines(lesson):
-    if "headline=True" not in (notebooks.NOTEBOOKS / f"source/{lesson}.py").read_text("utf-8"):
-        pytest.skip("its claims are not sorted yet")
     cells = notebooks.code_cells(notebooks.read_stored(lesson))
     shown = [out.get("data", {}).get("text/plain", "") for cell in cells for out in cell.outputs]
     (summary,) = [text for text in shown if text.startswith("✓")]

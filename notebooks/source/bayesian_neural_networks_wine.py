@@ -754,7 +754,7 @@ table.join(pd.DataFrame(by_cultivar, [f"called: {name}" for name in wine.target_
 # %%
 better = (results["Bayesian"] - results["MAP"]).mean(axis=(0, 1))
 text = "Bayesian doubt tells unseen cultivars from known ones better than MAP's, AUROC higher by"
-claim(text, better[0], above=0, headline=True)
+claim(text, better[0], above=0)
 text = "The Bayesian network calls fewer unseen wines than MAP at 90% of the known, share"
 claim(text, -better[1], above=0)
 better = (results["Bayesian"] - results["ensemble of five"]).mean(axis=(0, 1))

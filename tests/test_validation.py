@@ -1,8 +1,9 @@
-"""Splits, scaling and tuning: nothing may leak from the rows that judge."""
+"""Splits, scaling and tuning: nothing may leak from the rows that judge; errors of differences."""
 
 import keras
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
 from course_utils import validation
@@ -55,11 +56,11 @@ class Ridge(keras.Model):
     def build(self, shape):
         self.w = self.add_weight((shape[-1], 1), "zeros", name="w")
         self.prior_sigma = self.add_weight((), "ones", trainable=False, name="prior_sigma")
-        self.n = self.add_weight((), "ones", trainable=False, name="n")
+        self.kl_weight = self.add_weight((), "ones", trainable=False, name="kl_weight")
 
     def call(self, x):
         penalty = keras.ops.sum(keras.ops.square(self.w)) / keras.ops.square(self.prior_sigma)
-        self.add_loss(penalty / self.n)
+        self.add_loss(penalty * self.kl_weight)
         return x @ self.w
 
 
@@ -72,9 +73,11 @@ def test_tuning_finds_the_scale_that_cross_validation_by_hand_finds():
     model = Ridge()
     model(x[0])
     model.compile(keras.optimizers.Adam(0.05), loss=lambda y, z: (y[..., 0] - z[..., 0]) ** 2)
-    best, loss = validation.tune(
-        model, x, y, 400, lambda y, z: (y[:, 0] - z.mean(axis=0)[:, 0]) ** 2, grid, k=1
-    )
+
+    def score(y, z):
+        return (y[:, 0] - z.mean(axis=0)[:, 0]) ** 2
+
+    best, loss = validation.tune(model, x, y, 400, score, {"prior_sigma": grid}, k=1)
 
     by_hand = np.zeros((2, len(grid)))
     for fold in range(2):
@@ -84,6 +87,53 @@ def test_tuning_finds_the_scale_that_cross_validation_by_hand_finds():
                 a, b = x[fold, ~out].astype(float), y[fold, ~out].astype(float)
                 solution = np.linalg.solve(a.T @ a + np.eye(8) / scale**2, a.T @ b)
                 by_hand[fold, g] += np.sum((y[fold, out] - x[fold, out] @ solution) ** 2)
-    np.testing.assert_array_equal(best, grid[by_hand.argmin(axis=1)])
-    assert len(set(best)) == 2  # the two folds are made to want different scales
-    np.testing.assert_allclose(loss, by_hand.min(axis=1) / 24, rtol=1e-2)
+    np.testing.assert_array_equal(best["prior_sigma"], grid[by_hand.argmin(axis=1)])
+    np.testing.assert_array_equal(best["kl_weight"], 1 / 24)
+    assert len(set(best["prior_sigma"])) == 2  # the two folds are made to want different scales
+    np.testing.assert_allclose(loss, by_hand.min(axis=1) / 24, rtol=2e-3)
+
+
+# Differences and their errors
+
+
+def test_the_error_of_a_difference_counts_rows_and_training_sets():
+    rng, found = np.random.default_rng(4), []
+    for _ in range(2_000):  # 8 training sets, 20 rows, variances 0.16, 1 and 4
+        values = 0.4 * rng.normal(size=(8, 1)) + rng.normal(size=20) + 2 * rng.normal(size=(8, 20))
+        result = validation.two_way(values + 3)
+        found.append((result["value"], result["se"]))
+    value, error = np.transpose(found)
+    true = 0.16 / 8 + 1 / 20 + 4 / 160
+    assert value.var() == pytest.approx(true, rel=0.1) and abs(value.mean() - 3) < 0.03
+    assert np.mean(error**2) == pytest.approx(true + 4 / 160, rel=0.03)  # on the safe side
+    assert result["over"] == "20 wines and 8 training sets"
+
+
+@pytest.mark.filterwarnings("error")
+def test_rows_that_do_not_judge_are_left_out_of_difference_and_error():
+    values = np.array([[1.0, np.nan, 4.0, np.nan], [3.0, 5.0, 10.0, np.nan]])
+    result = validation.two_way(values)
+    assert result["value"] == pytest.approx((2.5 + 6) / 2)
+    rows, sets = np.var([2, 5, 7], ddof=1) / 3, np.var([2.5, 6], ddof=1) / 2
+    assert result["se"] == pytest.approx((rows + sets) ** 0.5)
+    assert result["over"] == "3 wines and 2 training sets"
+
+
+def test_placements_average_to_the_auroc_and_give_its_error():
+    rng = np.random.default_rng(5)
+    new, placed, areas = np.arange(60) % 3 == 0, [], []
+    known = ~new & (np.arange(60) < 50)  # ten rows are neither
+    for _ in range(2):
+        score = rng.integers(0, 6, 60) + new  # with ties
+        placed.append(validation.placements(score, known, new))
+        areas.append(roc_auc_score(new[known | new], score[known | new]))
+    np.testing.assert_allclose(np.nanmean(placed, axis=2), np.transpose([areas, areas]))
+    counted = ~np.isnan(placed)
+    assert (counted[:, 0] == new).all() and (counted[:, 1] == known).all()
+
+    assert validation.auroc(np.stack(placed))["value"] == pytest.approx(np.mean(areas))
+    alike = validation.auroc(np.stack([placed[0]] * 2))  # DeLong's error, as all sets agree
+    parts = [placed[0][0, new], placed[0][1, known]]
+    delong = sum(part.var(ddof=1) / len(part) for part in parts) ** 0.5
+    assert alike["se"] == pytest.approx(delong)
+    assert alike["over"] == "60 wines and 2 training sets"

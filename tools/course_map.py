@@ -14,6 +14,7 @@ WORDS, LINES, EXERCISE = 180, 8, 7  # words and lines of code a minute, minutes 
 LABELS = re.compile(r"!\[[^\]]*\]\([^)]*\)|\]\([^)]*\)|<[^>]*>|`{3}.*?`{3}", re.DOTALL)
 ROW = re.compile(r"^(\| (\d+)\. [^|]+ \|) *\d* *\|", re.MULTILINE)
 MAP = re.compile(r"(<!-- the map -->\n).*?((?:# )?<!-- end of the map -->)", re.DOTALL)
+IMPORTS = re.compile(r"^from \S+ import \([^)]*\)", re.MULTILINE)  # over several lines
 NO_CODE = re.compile(r"$|#|import |from |SEED = ")
 TIME = re.compile(r"^# \| \*\*Time\*\* \|.*\|$", re.MULTILINE)
 
@@ -64,7 +65,8 @@ def sections(notebook) -> list[Section]:
                 words = re.findall(r"\S*\w\S*", LABELS.sub(" ", text))
                 found[-1].reading += len(words) / WORDS
         elif cell.cell_type == "code":
-            lines = [line.strip() for line in cell.source.splitlines()]
+            code = IMPORTS.sub("", cell.source)
+            lines = [line.strip() for line in code.splitlines()]
             found[-1].reading += sum(not NO_CODE.match(line) for line in lines) / LINES
             found[-1].exercises |= set(re.findall(r"exercises\.(q\d+)\.check", cell.source))
     return found

@@ -88,54 +88,43 @@ def posteriors(
     return Posteriors(*map(np.concatenate, zip(*found, strict=True)))
 
 
-def left_out_independent(
+def left_out(
     candidates: Sequence[ArrayLike],
     y: ArrayLike,
     seen: ArrayLike,
     sigmas: ArrayLike,
     priors: ArrayLike,
-) -> np.ndarray:
-    """Score independent weights by four-fold cross-validation of their own predictions.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Judge all settings on the seen rows themselves, by leaving them out.
 
     The parameters are those of `posteriors`, the seen rows in random order.
 
     Returns
     -------
-    array, shape (S,)
-        For each setting the log density of the left-out rows, a sum over the seen ones, in nats.
+    exact, independent : array, shape (S,)
+        Log density of the left-out rows in a four-fold cross-validation, a sum over the seen rows,
+        in nats.
+    sigma : array, shape (S,)
+        Root mean square error of the mean at each row when that row alone is left out: its
+        residual over 1 less its leverage.
     """
-    totals, part = [], np.arange(len(seen)) % 4
-    for phi in candidates:
-        total = 0
+    found, part = [], np.arange(len(seen)) % 4
+    for phi in (np.asarray(phi, float) for phi in candidates):
+        densities = 0
         for p in range(4):
-            rows, left_out = seen[part != p], seen[part == p]
-            found = _posteriors(phi[rows], y[rows], phi[left_out], sigmas, priors)
-            spread = np.sqrt(found.independent + found.sigma**2)
-            total = total + norm.logpdf(y[left_out], found.mean, spread).sum(axis=1)
-        totals.append(total)
-    return np.concatenate(totals)
-
-
-def left_out_sigma(
-    candidates: Sequence[ArrayLike],
-    y: ArrayLike,
-    seen: ArrayLike,
-    sigmas: ArrayLike,
-    priors: ArrayLike,
-    setting: int,
-) -> float:
-    """Root mean square error of the mean at each seen row when it is left out.
-
-    The parameters are those of `posteriors`; setting is a place among its settings. Leaving a row
-    out divides its residual by 1 less its leverage, as in ridge regression.
-    """
-    kind, pair = divmod(setting, len(sigmas) * len(priors))
-    sigma, prior = sigmas[pair // len(priors)], priors[pair % len(priors)]
-    phi = np.asarray(candidates[kind], float)[seen]
-    gram = phi @ phi.T * prior**2 / phi.shape[1]
-    hat = gram @ np.linalg.inv(gram + sigma**2 * np.eye(len(seen)))
-    errors = (y[seen] - hat @ y[seen]) / (1 - np.diag(hat))
-    return float(np.sqrt(np.mean(errors**2)))
+            rows, others = seen[part != p], seen[part == p]
+            fits = _posteriors(phi[rows], y[rows], phi[others], sigmas, priors)
+            spreads = (np.sqrt(v + fits.sigma**2) for v in (fits.exact, fits.independent))
+            scores = [norm.logpdf(y[others], fits.mean, sd).sum(axis=1) for sd in spreads]
+            densities = densities + np.array(scores)
+        values, vectors = np.linalg.eigh(phi[seen] @ phi[seen].T)
+        a2, s2 = np.square(priors) / phi.shape[1], np.square(sigmas)[:, None, None]
+        kept = a2[:, None] * values / (a2[:, None] * values + s2)  # (sigmas, priors, N)
+        misses = (1 - kept) * (vectors.T @ y[seen]) @ vectors.T
+        errors = misses / (1 - kept @ (vectors**2).T)
+        found.append([*densities, np.sqrt(np.mean(errors**2, axis=-1)).ravel()])
+    exact, independent, sigma = map(np.concatenate, zip(*found, strict=True))
+    return exact, independent, sigma
 
 
 def mixture(y: ArrayLike, weights: ArrayLike, mean: ArrayLike, sd: ArrayLike) -> np.ndarray:
@@ -161,14 +150,34 @@ def mixture(y: ArrayLike, weights: ArrayLike, mean: ArrayLike, sd: ArrayLike) ->
     return np.stack([-np.log(density + 1e-300), weights @ norm.cdf(y, mean, sd)])
 
 
-def one_answer(y: ArrayLike, mean: ArrayLike, sigma: float, n: int) -> np.ndarray:
-    """Score one answer whose noise was estimated from n residuals, by Student's t distribution.
+def one_answer(
+    y: ArrayLike, mean: ArrayLike, sigma: ArrayLike, n: int, weights: ArrayLike = (1.0,)
+) -> np.ndarray:
+    """Score answers whose noise was estimated from n residuals, by Student's t distribution.
 
     A normal distribution with an estimated standard deviation promises too much when n is small.
-    Parameters and result are those of `mixture`; sigma is the root mean square of the residuals.
+
+    Parameters
+    ----------
+    y : array, shape (M,)
+        True values.
+    mean : array, shape (M,) or (S, M)
+        One answer, or one for each of S settings.
+    sigma : float, or array of shape (S,)
+        Root mean square of the residuals.
+    n : int
+        Their number.
+    weights : array, shape (S,)
+        Of the settings; their sum is 1.
+
+    Returns
+    -------
+    array, shape (2, M)
+        As from `mixture`.
     """
-    scale = sigma * (n / (n - 1)) ** 0.5
-    return np.stack([-t.logpdf(y, n - 1, mean, scale), t.cdf(y, n - 1, mean, scale)])
+    parts = n - 1, np.atleast_2d(mean), np.reshape(sigma, (-1, 1)) * (n / (n - 1)) ** 0.5
+    density, below = np.asarray(weights) @ t.pdf(y, *parts), np.asarray(weights) @ t.cdf(y, *parts)
+    return np.stack([-np.log(density + 1e-300), below])
 
 
 def ridge(
@@ -198,18 +207,13 @@ def ridge(
 
 
 def trees(
-    x: ArrayLike, y: ArrayLike, seen: ArrayLike, number: int = 30
+    x: ArrayLike, y: ArrayLike, seen: ArrayLike, number: int = 150
 ) -> tuple[np.ndarray, float]:
-    """Fit extremely randomised trees; settings and sigma come from trees that did not see a row.
+    """Fit extremely randomised trees; sigma comes from trees that did not see a row.
 
-    Parameters and result are those of `ridge`, for one array of measurements. The share of inputs
-    that each branch chooses among is 0.4 or 1 (Geurts, Ernst and Wehenkel 2006).
+    Every branch chooses among all inputs, as their authors advise for regression (Geurts, Ernst and
+    Wehenkel 2006). Parameters and result are those of `ridge`, for one array of measurements.
     """
-    forests = [
-        ExtraTreesRegressor(
-            number, max_features=share, bootstrap=True, oob_score=True, random_state=0
-        )
-        for share in (0.4, 1.0)
-    ]
-    best = max((f.fit(x[seen], y[seen]) for f in forests), key=lambda f: f.oob_score_)
-    return best.predict(x), float(np.sqrt(np.mean((best.oob_prediction_ - y[seen]) ** 2)))
+    model = ExtraTreesRegressor(number, bootstrap=True, oob_score=True, random_state=0)
+    model.fit(x[seen], y[seen])
+    return model.predict(x), float(np.sqrt(np.mean((model.oob_prediction_ - y[seen]) ** 2)))

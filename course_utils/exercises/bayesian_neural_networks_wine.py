@@ -73,7 +73,7 @@ q2 = Exercise(
     cases=[(200, 20), (2, 20), (5, 3), (50, 178)],
     tolerance=0.05,  # 3.5 standard errors of the variance of 10 000 draws of the weights
     praise="Two hundred weights share what twenty wines say. Each alone stays nearly as wide as "
-    "its prior, and so does *f*. With two weights the same rule errs on the other side.",
+    "its prior, and so does *f*. With two weights *f* becomes too narrow at $v$.",
     mistakes={
         "precisions": (
             lambda H, N: (1 + N, 1, 1 + N / H),
@@ -282,12 +282,12 @@ q5 = Exercise(
             _NOT_CALLED,
         ),
         "below": (
-            lambda known, new: np.mean(new < np.quantile(known, 0.9, method="higher")),
+            lambda known, new: np.mean(new < np.quantile(known, 0.9, method="inverted_cdf")),
             "A wine whose doubt *is* the threshold is called, too.",
         ),
-        "number": (
-            lambda known, new: len(new) * _called(known, new),
-            "That is how many new wines are called. Which share of them is it?",
+        "higher": (
+            lambda known, new: np.mean(new <= np.quantile(known, 0.9, method="higher")),
+            "Where 90 % of the known wines are a whole number, your threshold is one wine too far.",
         ),
     },
     otherwise="Sort the doubts of the known wines: how far must the threshold go until 90 % of "

@@ -32,8 +32,8 @@ TEXTS = {
     "weights: level and high. Exact: low at the two groups of wines, as high as the others between "
     "and beyond them.",
     "contest": "How far each method's NLL is behind the exact network, a dot for each of 13 "
-    "measurements and a diamond for their mean: lines and trees are near, independent weights "
-    "farther, those tuned by their ELBO far behind.",
+    "measurements and a diamond for their mean: trees are level, lines, one answer and independent "
+    "weights are behind, those by their own ELBO far behind.",
     "parts": "Epistemic and aleatoric variance against the number of training wines, a thin line "
     "for each order of the wines: the epistemic part falls towards zero, the aleatoric part stays.",
 }
@@ -231,26 +231,29 @@ def _methods(
     x: np.ndarray, phis: Sequence[np.ndarray], y: np.ndarray, seen: np.ndarray, *grid: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Score every method of the contest at all rows, from one training set."""
-    line, found = [np.hstack([x, np.ones((len(x), 1))])], {}
+    line, found, n = [np.hstack([x, np.ones((len(x), 1))])], {}, len(seen)
     for model, candidates in (("line", line), ("network", phis)):
         one = regression.ridge(candidates, y, seen)
-        found[f"{model}, one answer"] = regression.one_answer(y, *one, len(seen))
+        found[f"{model}, one answer"] = regression.one_answer(y, *one, n)
         fits = regression.posteriors(candidates, y, seen, *grid)
+        exact, own, sigma = regression.left_out(candidates, y, seen, *grid)
         evidence, best = softmax(fits.evidence), fits.evidence.argmax()
-        ways = {"independent": (evidence, fits.independent), "exact": (evidence, fits.exact)}
-        if model == "network":
-            sigma = regression.left_out_sigma(candidates, y, seen, *grid, best)
-            one = fits.mean[best], sigma
-            found[f"{model}, one answer, by evidence"] = regression.one_answer(y, *one, len(seen))
-            own = softmax(regression.left_out_independent(candidates, y, seen, *grid))
-            ways["independent, by ELBO"] = softmax(fits.elbo), fits.independent
-            ways["independent, by own CV"] = own, fits.independent
-            ways["exact, one setting"] = np.eye(len(evidence))[best], fits.exact
+        ways = {
+            "exact": (evidence, fits.exact),
+            "exact, one setting": (np.eye(len(evidence))[best], fits.exact),
+            "exact, by own CV": (softmax(exact), fits.exact),
+            "independent": (evidence, fits.independent),
+            "independent, by ELBO": (softmax(fits.elbo), fits.independent),
+            "independent, by own CV": (softmax(own), fits.independent),
+        }
         for name, (weights, variance) in ways.items():
             sd = np.sqrt(variance + fits.sigma**2)
             found[f"{model}, {name}"] = regression.mixture(y, weights, fits.mean, sd)
-    trees = regression.trees(x, y, seen)
-    return found | {"trees": regression.one_answer(y, *trees, len(seen))}
+        single = regression.one_answer(y, fits.mean[best], sigma[best], n)
+        found[f"{model}, one answer, one setting"] = single
+        averaged = regression.one_answer(y, fits.mean, sigma, n, evidence)
+        found[f"{model}, one answer, all settings"] = averaged
+    return found | {"trees": regression.one_answer(y, *regression.trees(x, y, seen), n)}
 
 
 def contest(
@@ -264,11 +267,11 @@ def contest(
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Predict each measurement from the others by every method, from every training set.
 
-    Methods are a line and a network of given features, each with one answer (ridge, with its noise
-    from left-out rows), with independent weights and with the exact posterior, both averaged over
-    all settings by their evidence; for the network also one answer and the exact posterior at the
-    single setting of the largest evidence, and independent weights averaged by their own ELBO or
-    by their own left-out densities; and an ensemble of trees.
+    Methods are a line and a network of given features: with one answer (ridge, its noise from
+    left-out rows), and with exact or independent weights, averaged over all settings by their
+    evidence, by their own left-out densities or, if independent, by their own ELBO. In between lie
+    the exact posterior of the one setting with the largest evidence, and one answer, each with the
+    noise of its left-out rows, for that setting and averaged over all. And an ensemble of trees.
 
     Parameters
     ----------

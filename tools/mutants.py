@@ -53,6 +53,7 @@ def drawn(rng: random.Random) -> Iterator[dict]:
     with use_db(":memory:") as work:
         init([ROOT / file for file in table["drawn"]], work, {})
         places = [item.mutations[0] for item in work.work_items]
+    places = [place for place in places if "ExceptionReplacer" not in place.operator_name]  # fails
     for place in rng.sample(places, len(places)):
         text, file = place.module_path.read_text("utf-8"), str(place.module_path.relative_to(ROOT))
         new = mutate_code(text, get_operator(place.operator_name)(), place.occurrence)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import norm, t
 from sklearn.ensemble import ExtraTreesRegressor
-from sklearn.linear_model import RidgeCV
+from sklearn.linear_model import LogisticRegressionCV, RidgeCV
 
 _PENALTIES = np.logspace(-3, 3, 25)  # grid of the ridge regressions
 
@@ -217,3 +217,11 @@ def trees(
     model = ExtraTreesRegressor(number, bootstrap=True, oob_score=True, random_state=0)
     model.fit(x[seen], y[seen])
     return model.predict(x), float(np.sqrt(np.mean((model.oob_prediction_ - y[seen]) ** 2)))
+
+
+def logistic(x: np.ndarray, y: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Class probabilities (n, C) of all rows x (n, d), penalty chosen by cross-validation."""
+    model = LogisticRegressionCV(
+        Cs=8, cv=4, scoring="neg_log_loss", l1_ratios=(0,), use_legacy_attributes=False
+    )
+    return model.fit(x[seen], y[seen]).predict_proba(x)

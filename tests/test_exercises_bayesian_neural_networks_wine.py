@@ -342,7 +342,10 @@ WRONG = {
         "all known wines": (lambda known, new: np.mean(new <= known.max()), "for known (44 num"),
         "known wines": (lambda known, new: np.mean(known <= np.quantile(new, 0.9)), "you give"),
         "whether each": (lambda known, new: new <= known.max(), "four numbers came instead of one"),
-        "higher": (lambda k, n: np.mean(n <= np.quantile(k, 0.9, method="higher")), "one wine too far"),
+        "higher": (
+            lambda k, n: np.mean(n <= np.quantile(k, 0.9, method="higher")),
+            "one wine too far",
+        ),
         "the threshold": (lambda known, new: np.quantile(known, 0.9, method="higher"), "too large"),
         "per cent": (lambda known, new: 100 * called_by_sorting(known, new), "you give 75, which"),
         "most doubted": (lambda known, new: np.mean(new <= np.quantile(known, 0.1)), "too small"),

@@ -115,6 +115,7 @@ def by_each_method(x, phis, y, seen, *grid) -> dict[str, np.ndarray]:
             f"{model}, one answer": one(y, *regression.ridge(kinds, y, seen), n),
             f"{model}, one answer, one setting": one(y, mean[best], sigma[best], n),
             f"{model}, one answer, all settings": one(y, mean, sigma, n, weights),
+            f"{model}, one answer, by own CV": one(y, mean, sigma, n, sigma**-n / sum(sigma**-n)),
             f"{model}, independent": mixture(y, weights, mean, even),
             f"{model}, independent, by ELBO": mixture(y, softmax(fits.elbo), mean, even),
             f"{model}, independent, by own CV": mixture(y, softmax(of_even), mean, even),

@@ -14,7 +14,7 @@ from scipy.special import softmax
 from scipy.stats import norm
 from sklearn.covariance import LedoitWolf
 from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
-from sklearn.linear_model import BayesianRidge, LogisticRegressionCV
+from sklearn.linear_model import BayesianRidge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
@@ -22,8 +22,7 @@ from tqdm.auto import tqdm
 
 from course_utils import metrics, regression, training, validation
 
-# What the figures show, for those who cannot see them: here, so that nobody reads it before they
-# have made their prediction.
+# What the figures show, in words: here, so that nobody reads it before the prediction.
 TEXTS = {
     "bands": "Three bands with the same mean curve. One answer: only noise, one width. Independent "
     "weights: the functions spread as much at the twenty wines as elsewhere. Exact posterior: they "
@@ -136,12 +135,12 @@ def scores(
 def elbo(
     networks: training.Networks, x: np.ndarray, y: np.ndarray, prior_sigma: float, k: int
 ) -> np.ndarray:
-    """ELBO of networks of two variational layers and a learned noise: fit less price, in nats.
+    """ELBO of networks of two variational layers and a noise: fit less price, in nats.
 
     Parameters
     ----------
     networks : training.Networks
-        F of them, whose weights are m and rho of one layer after the other, and log sigma.
+        F of them, whose first four weights are m and rho of one layer after the other.
     x, y : array, shape (F, N, d) and (F, N, 1)
         What each learned from.
     prior_sigma : float
@@ -156,7 +155,7 @@ def elbo(
     output = networks.draws(x, k)
     logs = norm.logpdf(y[:, None, :, 0], output[..., 0], np.exp(output[..., 1]))
     price = 0
-    for m, rho in zip(networks.weights[:-1:2], networks.weights[1:-1:2], strict=True):
+    for m, rho in zip(networks.weights[0:4:2], networks.weights[1:4:2], strict=True):
         s, alpha = np.logaddexp(0, rho), prior_sigma / m.shape[1] ** 0.5
         kl = (s**2 + m**2) / alpha**2 - 1 - 2 * np.log(s / alpha)
         price = price + kl.sum(axis=(1, 2)) / 2
@@ -251,8 +250,10 @@ def _methods(
             found[f"{model}, {name}"] = regression.mixture(y, weights, fits.mean, sd)
         single = regression.one_answer(y, fits.mean[best], sigma[best], n)
         found[f"{model}, one answer, one setting"] = single
-        averaged = regression.one_answer(y, fits.mean, sigma, n, evidence)
-        found[f"{model}, one answer, all settings"] = averaged
+        averages = {"all settings": evidence, "by own CV": softmax(-n * np.log(sigma))}
+        for name, weights in averages.items():
+            averaged = regression.one_answer(y, fits.mean, sigma, n, weights)
+            found[f"{model}, one answer, {name}"] = averaged
     return found | {"trees": regression.one_answer(y, *regression.trees(x, y, seen), n)}
 
 
@@ -271,7 +272,8 @@ def contest(
     left-out rows), and with exact or independent weights, averaged over all settings by their
     evidence, by their own left-out densities or, if independent, by their own ELBO. In between lie
     the exact posterior of the one setting with the largest evidence, and one answer, each with the
-    noise of its left-out rows, for that setting and averaged over all. And an ensemble of trees.
+    noise of its left-out rows: for that setting, and averaged over all by evidence or by the
+    density of left-out rows. And an ensemble of trees.
 
     Parameters
     ----------
@@ -382,11 +384,13 @@ def doubts(
     return np.array(entropy), np.diff(logits, axis=-1)[..., 0].std(axis=1)
 
 
-def line_scores(x: np.ndarray, y: np.ndarray, train: np.ndarray, judge: np.ndarray, *grid):
+def line_scores(
+    x: np.ndarray, y: np.ndarray, train: np.ndarray, judge: np.ndarray, *grid: np.ndarray
+) -> np.ndarray:
     """Judge a line with its exact posterior, averaged over all settings of a grid, as `scores` do.
 
-    x has shape (F, n, d), y (F, n, 1), train (F, N), judge (F, n); the grid is that of
-    `regression.posteriors`.
+    x has shape (F, n, d), y (F, n, 1), train (F, N), judge (F, n); for the grid and the result see
+    `regression.posteriors` and `scores`.
     """
     found = np.full((4, *judge.shape), np.nan)
     for fold, (inputs, aim, seen, rows) in enumerate(zip(x, y[..., 0], train, judge, strict=True)):
@@ -399,21 +403,13 @@ def line_scores(x: np.ndarray, y: np.ndarray, train: np.ndarray, judge: np.ndarr
     return found
 
 
-def logistic(x: np.ndarray, y: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Class probabilities (n, C) of all rows x (n, d), penalty chosen by cross-validation."""
-    model = LogisticRegressionCV(
-        Cs=8, cv=4, scoring="neg_log_loss", l1_ratios=(0,), use_legacy_attributes=False
-    )
-    return model.fit(x[seen], y[seen]).predict_proba(x)
-
-
 def called(known: ArrayLike, new: ArrayLike, coverage: float = 0.9) -> float:
     """Share of new rows whose doubt is at most that of the given share of the known ones."""
     return float(np.mean(new <= np.quantile(known, coverage, method="inverted_cdf")))
 
 
 def bands(x: ArrayLike, panels: dict[str, tuple], seen: tuple, others: tuple) -> Figure:
-    """Draw predictive bands side by side, with single draws of functions and the wines.
+    """Draw predictive bands side by side, with draws of functions, the wines and what they hold.
 
     Parameters
     ----------
@@ -426,6 +422,8 @@ def bands(x: ArrayLike, panels: dict[str, tuple], seen: tuple, others: tuple) ->
         Colour and alcohol of the wines that were learnt from, and of the others.
     """
     size = 4 * max(len(panels), 1.4), 4.2
+    known = {*zip(*map(np.ravel, seen), strict=True)}
+    new = np.array([pair for pair in zip(*map(np.ravel, others), strict=True) if pair not in known])
     figure, axes = plt.subplots(1, len(panels), figsize=size, sharey=True, squeeze=False)
     for ax, (title, (mean, function, total, draws)) in zip(axes[0], panels.items(), strict=True):
         for sd, alpha in ((total, 0.2), (function, 0.35)):
@@ -435,6 +433,9 @@ def bands(x: ArrayLike, panels: dict[str, tuple], seen: tuple, others: tuple) ->
         ax.plot(x, mean, color="C0")
         ax.plot(*others, ".", color="0.6", zorder=1.5)
         ax.plot(*seen, "o", color="black", markersize=5)
+        middle, sd = (np.interp(new[:, 0], x, curve) for curve in (mean, total))
+        held = np.mean(abs(new[:, 1] - middle) < norm.ppf(0.975) * sd)
+        ax.text(0.97, 0.95, f"holds {held:.0%}", ha="right", va="top", transform=ax.transAxes)
         ax.set(title=title, xlabel="colour intensity", ylim=(9.5, 16.5))
     axes[0, 0].set_ylabel("alcohol (% vol)")
     return figure

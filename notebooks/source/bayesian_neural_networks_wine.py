@@ -5,10 +5,10 @@
 #
 # An ordinary network answers every question with one number, even about a wine unlike any that it
 # has seen. A Bayesian network learns a *distribution* of weights. Each draw of weights is a network
-# of its own, and where the draws disagree, the network does not know. You derive its loss, write its
-# layer, and hold it against something rare: the exact answer for the same network. Where does a common
-# approximation put the doubt? Does averaging over weights predict better than one well-tuned answer? And when
-# does something cheaper do the job?
+# of its own, and where the draws disagree, the network does not know. You derive its loss, write
+# its layer, and hold it against something rare: the exact answer for the same network. Where does a
+# common approximation put the doubt? Does averaging over weights predict better than one well-tuned
+# answer? And when does something cheaper do the job?
 #
 # ![Alcohol against colour of twenty wines, in two groups. Between the groups and beyond them there
 # are no wines, only question marks.](figures/bayesian_neural_networks_wine.png)
@@ -18,7 +18,7 @@
 # | **Slides** | Lecture 4, *Bayesian Neural Networks with dense layers*; *Bayesian Neural Networks and VAE*, from *Why Bayesian Networks* to *Training BNN*; *Machine Learning for Astrophysics*, the closing slides on point estimates |
 # | **You will be able to** | derive the ELBO and the weight of its KL; write a variational layer; say where independent weights put their doubt, and why; compare methods fairly; tell epistemic from aleatoric uncertainty; repair a published mistake |
 # | **You need** | dense networks and how to train them (lesson *neural_networks*); the normal distribution, Bayes' rule, matrices |
-# | **Time** | 90 minutes, and 75 more for what is marked *further* |
+# | **Time** | 95 minutes, and 75 more for what is marked *further* |
 
 # %% tags=["nbval-ignore-output"]
 import course_utils
@@ -70,8 +70,8 @@ PRIORS = np.array([0.35, 0.5, 0.7, 1, 1.4, 2, 2.8, 4, 5.6])  # scales of the pri
 # %% [markdown]
 # ## 1. Twenty wines and one answer
 #
-# A laboratory measured 178 wines. Take two of its numbers: colour intensity and alcohol. Our network sees only twenty of the wines. None of them is of medium colour, and
-# none is very dark.
+# A laboratory measured 178 wines. Take two of its numbers: colour intensity and alcohol. Our
+# network sees only twenty of the wines. None of them is of medium colour, and none is very dark.
 
 # %% tags=["cover"]
 wine = data.load_wine()
@@ -160,11 +160,10 @@ def hidden(x, scale=0.5, seed=SEED, units=200):
 # * The left side does not depend on $q$. What the ELBO gains, the last term loses: **to raise the
 #   ELBO is to bring $q$ closer to the posterior**.
 #
-# The ELBO is a fit (are the data probable under $q$?) less a price (how far is $q$ from the prior?). Our
-# family is the one of the slides: **independent normal weights**,
-# $q(w) = \prod_h \mathcal N(w_h; m_h, s_h^2)$, also called *mean field*. (The slides write
-# $\lambda = \{\mu, \sigma\}$ for $\{m, s\}$.) Then the price is known for
-# each weight:
+# The ELBO is a fit (are the data probable under $q$?) less a price (how far is $q$ from the
+# prior?). Our family is the one of the slides: **independent normal weights**, $q(w) = \prod_h
+# \mathcal N(w_h; m_h, s_h^2)$, also called *mean field*. (The slides write $\lambda = \{\mu,
+# \sigma\}$ for $\{m, s\}$.) Then the price is known for each weight:
 #
 # $$KL = \tfrac12\Big(\frac{s^2 + m^2}{\alpha^2} - 1 - \log\frac{s^2}{\alpha^2}\Big).$$
 #
@@ -199,10 +198,10 @@ exercises.q1.check(kl_weight)
 #    in the gradient. This is called *local reparameterisation*.
 #
 # To draw a whole *function* one needs the same weights for all its inputs. So the layer has two
-# modes: an input of shape `(n, d)` is $n$ examples, and one of shape `(K, n, d)` is $K$ batches, each
-# with one draw of weights. The prior's $\alpha$ is `prior_sigma` over the root of the number of
-# inputs. (Keras calls `build` when the layer first sees an input, and `call` in every step; `add_loss` adds
-# to the loss that is compiled.)
+# modes: an input of shape `(n, d)` is $n$ examples, and one of shape `(K, n, d)` is $K$ batches,
+# each with one draw of weights. The prior's $\alpha$ is `prior_sigma` over the root of the number
+# of inputs. (Keras calls `build` when the layer first sees an input, and `call` in every step;
+# `add_loss` adds to the loss that is compiled.)
 
 
 # %%
@@ -261,18 +260,20 @@ claims.check("Both modes have the same standard deviation, as a ratio", ratio, 1
 #
 # Row $i$ of $\Phi$ is $\phi(x_i)$. The normal distribution with this exponent has the
 # [covariance](../docs/glossary.md#covariance-matrix) $\Lambda^{-1}$ and the mean
-# $\Lambda^{-1}\Phi^\top y/\sigma^2$, and $f = \phi^\top w$ has the variance $\phi^\top\Lambda^{-1}\phi$.
+# $\Lambda^{-1}\Phi^\top y/\sigma^2$, and $f = \phi^\top w$ has the variance
+# $\phi^\top\Lambda^{-1}\phi$.
 #
-# The best *independent* normals are known as well. The ELBO averages this exponent over $w_h = m_h +
-# s_h\epsilon_h$, which gives the same quadratic in $m$, less $\tfrac12\sum_h \Lambda_{hh}s_h^2$ (the
-# $\epsilon_h$ are independent, so that no other entry of $\Lambda$ remains); and it adds $-\mathbb E_q \log
-# q = \sum_h \log s_h + \text{const}$. So $m$ is the exact mean, and $1/s_h - \Lambda_{hh}s_h = 0$ gives
-# $s_h = 1/\sqrt{\Lambda_{hh}}$.
+# The best *independent* normals are known as well. The ELBO averages this exponent over
+# $w_h = m_h + s_h\epsilon_h$, which gives the same quadratic in $m$, less $\tfrac12\sum_h \Lambda_{hh}s_h^2$
+# (the $\epsilon_h$ are independent, so that no other entry of $\Lambda$ remains); and it adds
+# $-\mathbb E_q \log q = \sum_h \log s_h + \text{const}$. So $m$ is the exact mean, and $1/s_h -
+# \Lambda_{hh}s_h = 0$ gives $s_h = 1/\sqrt{\Lambda_{hh}}$.
 #
-# Two numbers are still free, $\sigma$ and $\alpha$. Here the evidence helps: a setting under which the
-# data are improbable is a bad one. For this network the evidence is exact too. $y = \Phi w +
-# \text{noise}$ is a sum of normals, so $y \sim \mathcal N(0,\, \alpha^2\Phi\Phi^\top + \sigma^2 I)$. We try
-# all pairs on a grid and take the one with the largest evidence. No wine has to be left out for that.
+# Two numbers are still free, $\sigma$ and $\alpha$. Here the evidence helps: a setting under which
+# the data are improbable is a bad one. For this network the evidence is exact too. $y = \Phi w +
+# \text{noise}$ is a sum of normals, so $y \sim \mathcal N(0,\, \alpha^2\Phi\Phi^\top + \sigma^2
+# I)$. We try all pairs on a grid and take the one with the largest evidence. No wine has to be left
+# out for that.
 
 
 # %%
@@ -313,7 +314,6 @@ mean, exact, independent = last_layer(phi, y, sigma, alpha)
 layer = DenseVariational(1, prior_sigma=alpha * 201**0.5, kl_weight=1 / 20)
 model = keras.Sequential([layer])
 rate = keras.optimizers.schedules.CosineDecay(0.05, 3_000)
-
 model.compile(keras.optimizers.Adam(rate), lambda y, f: ops.square((y - f)[:, 0] / sigma) / 2)
 training.fit(model, phi[:, :-1].astype("float32"), y[:, None].astype("float32"), epochs=3_000)
 learned = np.diag(np.log1p(np.exp(layer.rho.numpy()[:, 0])) ** 2)
@@ -343,19 +343,21 @@ lesson.bands(shades, panels, (colour[seen], alcohol[seen]), (colour, alcohol))
 plotting.show(lesson.TEXTS["bands"])
 
 # %% [markdown]
-# The thick lines are means, the thin ones single draws of weights. The light band should hold 95 % of
-# the wines (what it holds of the grey ones stands above it), the dark one 95 % of the functions. Black wines were seen, grey ones were not. One answer
-# shows no doubt about $f$ at all. Independent weights have doubt, but spread evenly: **as much among the
-# wines as where there are none**. The exact posterior is sure at the wines and opens elsewhere. The
-# layer did its best: it found the best independent weights there are. So it is the family that is too
-# small. Why does it forget *where*?
+# The thick lines are means, the thin ones single draws of weights. The light band should hold 95 %
+# of the wines (what it holds of the grey ones stands above it), the dark one 95 % of the functions.
+# Black wines were seen, grey ones were not. One answer shows no doubt about $f$ at all. Independent
+# weights have doubt, but spread evenly: **as much among the wines as where there are none**. The
+# exact posterior is sure at the wines and opens elsewhere. The layer did its best: it found the
+# best independent weights there are. So it is the family that is too small. Why does it forget
+# *where*?
 #
 # ### Exercise 2: many weights, one direction
 #
-# Shrink the problem. $H$ weights have the prior $\mathcal N(0, 1)$, and all $N$ wines are alike: their
-# hidden units are $u = (1, \dots, 1)/\sqrt H$, and the noise is $\sigma = 1$. So $\Lambda = N uu^\top + I$.
-# A wine unlike them has $v$, also of length 1 and at a right angle to $u$. Return the variance of $f$ as
-# three numbers: exact at $u$, exact at $v$, and that of independent weights, which is the same at both.
+# Shrink the problem. $H$ weights have the prior $\mathcal N(0, 1)$, and all $N$ wines are alike:
+# their hidden units are $u = (1, \dots, 1)/\sqrt H$, and the noise is $\sigma = 1$. So $\Lambda = N
+# uu^\top + I$. A wine unlike them has $v$, also of length 1 and at a right angle to $u$. Return the
+# variance of $f$ as three numbers: exact at $u$, exact at $v$, and that of independent weights,
+# which is the same at both.
 
 
 # %%
@@ -368,9 +370,9 @@ exercises.q2.check(variances_of_f)
 # exercises.q2.hint()  # and .solution()
 
 # %% [markdown]
-# What the wines fix are a few *sums* of two hundred weights, and only correlations between the weights can
-# say so. Each weight alone has learned next to nothing. Independent weights therefore stay nearly as wide
-# as their prior, and so does $f$, at the wines as well.
+# What the wines fix are a few *sums* of two hundred weights, and only correlations between the
+# weights can say so. Each weight alone has learned next to nothing. Independent weights therefore
+# stay nearly as wide as their prior, and so does $f$, at the wines as well.
 #
 # Was our figure an accident? We repeat it with other wines and waves.
 
@@ -407,17 +409,19 @@ text = "At the wines, independent weights spread f more than exact ones, by the 
 claim(text, **over(even30[:, 200:].mean(axis=1), "training sets"), above=2, headline=True)
 
 # %% [markdown]
-# *Learned: independent weights do not know where. Their variance $\sum_h \phi_h^2 s_h^2$ follows the size of
-# the hidden units, which for waves is the same everywhere. The exact posterior puts the doubt where nothing
-# was measured.* That is no score yet. In our picture no band holds 95 % of the grey wines: $\sigma$ comes from
-# twenty wines, and where it is too small, doubt in the wrong place helps by luck. Section 7 keeps the score.
+# *Learned: independent weights do not know where. Their variance $\sum_h \phi_h^2 s_h^2$ follows
+# the size of the hidden units, which for waves is the same everywhere. The exact posterior puts the
+# doubt where nothing was measured.* That is no score yet. In our picture no band holds 95 % of the
+# grey wines: $\sigma$ comes from twenty wines, and where it is too small, doubt in the wrong place
+# helps by luck. Section 7 keeps the score.
 #
 # ## 5. A whole network
 #
 # Now both layers learn, as on the slides: twelve measurements, four hidden units, one output, 57
-# weights. The network predicts the *flavanoids* of a wine, from 22 wines. (This measurement was chosen
-# after a look at all thirteen: it shows the effects best. Section 7 takes all.) The noise $\sigma$ is
-# learned as well: the layer `lesson.Noise` puts $\log\sigma$, one number for all wines, beside the mean.
+# weights. The network predicts the *flavanoids* of a wine, from 22 wines. (This measurement was
+# chosen after a look at all thirteen: it shows the effects best. Section 7 takes all.) The noise
+# $\sigma$ is learned as well: the layer `lesson.Noise` puts $\log\sigma$, one number for all wines,
+# beside the mean.
 
 
 # %%
@@ -436,10 +440,10 @@ def compiled(*stack, inputs=12, steps=300, loss=negative_log_likelihood):
 
 
 # %% [markdown]
-# The loss is the negative log-likelihood (*NLL*), in [nats](../docs/glossary.md#nats): how surprised the
-# network is by the true value. The layers add their KL to it. We train eight networks, each on 22
-# wines of its own, and `training.fit_many` does the arithmetic of many calls of `fit` at once. The others
-# judge.
+# The loss is the negative log-likelihood (*NLL*), in [nats](../docs/glossary.md#nats): how
+# surprised the network is by the true value. The layers add their KL to it. We train eight
+# networks, each on 22 wines of its own, and `training.fit_many` does the arithmetic of many calls
+# of `fit` at once. The others judge.
 #
 # **Predict.** What happens when the KL counts ten times too little, or ten times too much? And what
 # when we train three times as long?
@@ -475,14 +479,15 @@ worse = validation.two_way(scores["KL × 0.1"][0] - scores["KL × 1"][0])
 claim("A KL that is ten times too light costs NLL", **worse, above=1, unit="nats")
 
 # %% [markdown]
-# Too light a KL leaves $\sigma$ far too small: the network is sure of what it learned by heart. Too heavy a KL
-# ties $q$ to the prior. Now train longer, also with a narrower prior.
+# Too light a KL leaves $\sigma$ far too small: the network is sure of what it learned by heart. Too
+# heavy a KL ties $q$ to the prior. Now train longer, also with a narrower prior.
 
 
 # %%
 found |= {f"1,000 steps, prior {prior}": learn(1, prior, steps=1_000) for prior in (4, 1)}
+usual = np.exp(found["KL × 1"].weights[-1]).mean()  # what was learned in 300 steps
 for steps in (300, 1_000):
-    fixed = learn(steps=steps, noise=lambda: lesson.Noise(0.48, trainable=False))
+    fixed = learn(steps=steps, noise=lambda: lesson.Noise(usual, trainable=False))
     found[f"{steps} steps, σ fixed"] = fixed
 rows = {}
 for name in list(found)[1:2] + list(found)[3:]:
@@ -498,10 +503,10 @@ claim("The same with a fixed σ", **worse, above=0, unit="nats", digits=3)
 pd.DataFrame(rows, ["ELBO", "NLL", "σ"]).T.round(2)
 
 # %% [markdown]
-# Of the first three rows each has a better ELBO than the one above, and the first predicts best. Most of
-# this is $\sigma$: it is learned, and the best ELBO belongs to a large one. But where $\sigma$ is fixed some of it
-# remains: a $q$ closer to the posterior of too wide a prior predicts worse, and stopping early was a narrower
-# prior. So the ELBO must not choose the number of steps.
+# Of the first three rows each has a better ELBO than the one above, and the first predicts best.
+# Most of this is $\sigma$: it is learned, and the best ELBO belongs to a large one. But where
+# $\sigma$ is fixed some of it remains: a $q$ closer to the posterior of too wide a prior predicts
+# worse, and stopping early was a narrower prior. So the ELBO must not choose the number of steps.
 #
 # ## 6. The prediction is an average
 #
@@ -540,22 +545,21 @@ text = "Squared error assumes noise of variance ½: its 50% interval holds a sha
 claim(text, **validation.two_way(put_back[1]), above=0.6)
 text = "An 80% interval from one draw misses more wines than one from all draws, share"
 claim(text, **validation.two_way(all_draws[2] - one_draw[2]), above=0.1)
-text = "A line whose settings the evidence chose is ahead of the network, in NLL, by"
-claim(text, **validation.two_way(all_draws[0] - line[0]), above=-0.05, unit="nats")
+ahead = validation.two_way(all_draws[0] - line[0])
+print(f"the line's NLL is lower than all draws' by {ahead['value']:.2f} ± {ahead['se']:.2f} nats")
 
 # %% [markdown]
-# Rung 2 looks honest by luck. It was never told how noisy flavanoids are: put back the noise that it
-# assumed, and its intervals are far too wide.
-# On rung 3, one draw forgets that the draws disagree. All draws together hold a little too much:
-# independent weights doubt too much among the wines, it seems, as in section 4. And a line tuned by evidence
-# does not do worse.
+# Rung 2 looks honest by luck. It was never told how noisy flavanoids are: put back the noise that
+# it assumed, and its intervals are far too wide. On rung 3, one draw forgets that the draws
+# disagree. All draws together hold a little too much: independent weights doubt too much among the
+# wines, it seems, as in section 4. And a line tuned by evidence does not do worse.
 #
 # ### Exercise 3: repair a published mistake
 #
-# The same example reports a test [RMSE](../docs/glossary.md#mean-squared-error) of 1.078 for its third network, much
-# worse than the .741 of its ordinary one. Its code scores **one random draw** from the predictive
-# distribution. Write what it should have computed: `draws` has shape `(K, N)` and holds `K` draws from
-# the predictive distribution for each of `N` wines, `y` has shape `(N,)`.
+# The same example reports a test [RMSE](../docs/glossary.md#mean-squared-error) of 1.078 for its
+# third network, much worse than the .741 of its ordinary one. Its code scores **one random draw**
+# from the predictive distribution. Write what it should have computed: `draws` has shape `(K, N)`
+# and holds `K` draws from the predictive distribution for each of `N` wines, `y` has shape `(N,)`.
 
 
 # %%
@@ -566,20 +570,19 @@ exercises.q3.check(rmse_of_prediction)
 # exercises.q3.hint()  # and .solution()
 
 # %% [markdown]
-# A draw misses by the error of the mean *and* by its own scatter. The model was not worse; the metric was.
-# (Section 14 shows by how much.)
-
-# %% [markdown]
-# *Learned: the prediction is an average over draws, and so is its interval. A noise that nobody chose is
-# still a choice.*
+# A draw misses by the error of the mean *and* by its own scatter. The model was not worse; the
+# metric was. (Section 14 shows by how much.)
+#
+# *Learned: the prediction is an average over draws, and so is its interval. A noise that nobody
+# chose is still a choice.*
 #
 # ## 7. Does Bayes pay?
 #
-# Now a contest: 44 wines to learn from, the others to judge. To be fair, **no target is picked**: each of
-# the 13 measurements is predicted from the other twelve, and the scores are averaged. **Every rival is
-# tuned** on wines left out of the 44, or by its evidence (the trees need no tuning). **The cheap rivals are there**: a line, and an
-# ensemble of random trees. And a rival that gives one answer gets an honest
-# $\sigma$: you are the referee.
+# Now a contest: 44 wines to learn from, the others to judge. To be fair, **no target is picked**:
+# each of the 13 measurements is predicted from the other twelve, and the scores are averaged.
+# **Every rival is tuned** on wines left out of the 44, or by its evidence (the trees need no
+# tuning). **The cheap rivals are there**: a line, and an ensemble of random trees. And a rival that
+# gives one answer gets an honest $\sigma$: you are the referee.
 #
 # ### Exercise 4: be the referee
 #
@@ -625,8 +628,8 @@ def exact_prediction(phis, y, seen):
 # The other methods are as short, and stand in `lesson.contest`, which calls them for every
 # measurement and every training set.
 #
-# **Predict.** Rank five: the line with one answer, the network with one answer, with independent weights
-# and exact, and the trees.
+# **Predict.** Rank five: the line with one answer, the network with one answer, with independent
+# weights and exact, and the trees.
 
 # %%
 sets, judge = validation.small_folds(len(wine.x), parts=4, repeats=REPEATS, seed=SEED)
@@ -674,8 +677,8 @@ claim(text, **over_line, above=0.03, unit="nats", headline=True)
 # * **The cheap rivals are close.** A line that averages is little behind, trees are level. Where the
 #   relation bends, as with flavanoids, the network is clearly ahead of the line.
 #
-# *Learned: the right doubt gains a little over an honest $\sigma$, the wrong doubt nothing. Trees with one
-# honest $\sigma$ are level.*
+# *Learned: the right doubt gains a little over an honest $\sigma$, the wrong doubt nothing. Trees
+# with one honest $\sigma$ are level.*
 #
 # ## 8. Two kinds of not knowing
 #
@@ -718,18 +721,19 @@ claim("and the aleatoric variance to", stays, above=0.6, below=1.5)
 #
 # ## 9. A wine of no known class
 #
-# The slide *Why Bayesian Networks* shows an image that belongs to none of the classes and asks how the
-# network should answer. We ask it of wine. A network learns two cultivars (kinds of grape) from 48
-# wines, and is then shown the third. Each cultivar takes its turn as the unseen one. The last layer
-# learns $-1$ for one class and $+1$ for the other, so that section 4 applies; its doubt is the spread
-# of $f$. As a network that doubts everything also doubts what is new, we compare at equal *coverage*: how
-# many new wines are called when 90 % of the known ones are?
+# The slide *Why Bayesian Networks* shows an image that belongs to none of the classes and asks how
+# the network should answer. We ask it of wine. A network learns two cultivars (kinds of grape) from
+# 48 wines, and is then shown the third. Each cultivar takes its turn as the unseen one. The last
+# layer learns $-1$ for one class and $+1$ for the other, so that section 4 applies; its doubt is
+# the spread of $f$. As a network that doubts everything also doubts what is new, we compare at
+# equal *coverage*: how many new wines are called when 90 % of the known ones are?
 #
 # ### Exercise 5: called at 90 %
 #
 # `known` and `new` hold the doubt of wines of known cultivars and of the unseen one. A wine is called
-# when its doubt is at most a threshold. Take the smallest threshold at which at least 90 % of the known
-# wines are called (a quantile that interpolates may call fewer). Return the share of new wines called.
+# when its doubt is at most a threshold. Take the smallest threshold at which at least 90 % of the
+# known wines are called (a quantile that interpolates may call fewer). Return the share of new
+# wines called.
 
 
 # %%
@@ -740,15 +744,16 @@ exercises.q5.check(called)
 # exercises.q5.hint()  # and .solution()
 
 # %% [markdown]
-# For all thresholds at once there is the *[AUROC](../docs/glossary.md#auroc)*: the probability that a new
-# wine is doubted more than a known one; 0.5 is chance. The rivals are two whole networks with tuned
-# priors, with one answer and with independent weights. Their doubt is the
-# [entropy](../docs/glossary.md#entropy) of the class probabilities; for the second also the spread of its
-# outputs. And the cheapest: a *line*
-# with its exact posterior, the distance to the *nearest neighbour* among the 48 wines, and the *Mahalanobis distance* to
-# the nearest class mean, in units of the spread within the classes.
+# For all thresholds at once there is the *[AUROC](../docs/glossary.md#auroc)*: the probability that
+# a new wine is doubted more than a known one; 0.5 is chance. The rivals are two whole networks with
+# tuned priors, with one answer and with independent weights. Their doubt is the
+# [entropy](../docs/glossary.md#entropy) of the class probabilities; for the second also the spread
+# of its outputs. And the cheapest: a *line* with its exact posterior, the distance to the *nearest
+# neighbour* among the 48 wines, and the *Mahalanobis distance* to the nearest class mean, in units
+# of the spread within the classes.
 #
-# **Predict.** Rank the seven. (`lesson.DensePoint` is our layer with one value per weight and an L2 penalty.)
+# **Predict.** Rank the seven. (`lesson.DensePoint` is our layer with one value per weight and an L2
+# penalty.)
 
 # %%
 tasks = lesson.unseen_tasks(wine.y, 6 * REPEATS, SEED)  # rows to learn from, known and new wines
@@ -795,24 +800,26 @@ ahead = validation.auroc(placed["Mahalanobis"] - placed["whole network, independ
 claim(text, **ahead, above=0)
 
 # %% [markdown]
-# The exact last layer notices most new wines, the independent one about half. (The whole network with
-# independent weights does better, perhaps because the size of its tanh units changes from place to place.) But look at the top: two distances that need neither a network nor Bayes, and a line with its exact
-# posterior. The exact doubt *is* a kind of distance from the wines seen. *Learned: to notice the new, doubt
-# must sit in the right place. Before you train a Bayesian network for it, try a distance.*
+# The exact last layer notices most new wines, the independent one half. (The whole network
+# with independent weights does better, perhaps because the size of its tanh units changes from
+# place to place.) But look at the top: two distances that need neither a network nor Bayes, and a
+# line with its exact posterior. The exact doubt *is* a kind of distance from the wines seen.
+# *Learned: to notice the new, doubt must sit in the right place. Before you train a Bayesian
+# network for it, try a distance.*
 #
 # ## Summary
 #
-# The sentences of the lesson with their numbers; its other claims are folded below. "±" is a standard error.
+# The sentences of the lesson with their numbers; its other claims are folded below. "±" is a
+# standard error.
 
 # %% tags=["atol=0.01"]
 claim
 
 # %% [markdown]
-# In words: a last layer of independent weights does not know where it knows; the exact posterior does. Choose settings by
-# evidence, not by the ELBO of independent weights. And try the line, the
-# trees and the distance first. The lesson *posteriors* asks
-# how other approximations do.
-#
+# In words: a last layer of independent weights does not know where it knows; the exact posterior
+# does. Choose settings by evidence, not by the ELBO of independent weights. And try the line, the
+# trees and the distance first. The lesson *posteriors* asks how other approximations do.
+
 # %% [markdown]
 # ## 10. Further: other waves, and a plain line
 #
@@ -858,10 +865,10 @@ claim("The spread of its predictions at the wines seen, as a share", **among, ab
 claim("The same at the thirty wines least like those", **unlike, below=1)
 
 # %% [markdown]
-# Here are few weights and many wines. Now each weight is too narrow, and the predictions at unlike wines
-# with it; at the wines seen they are still too wide. Both are laws: $(\Lambda^{-1})_{hh} \ge 1/\Lambda_{hh}$, so
-# exact weights are wider one by one, but they vary together, and at the wines seen that cancels in $f$.
-# "Mean field is too sure of itself" is only half of the truth.
+# Here are few weights and many wines. Now each weight is too narrow, and the predictions at unlike
+# wines with it; at the wines seen they are still too wide. Both are laws: $(\Lambda^{-1})_{hh} \ge
+# 1/\Lambda_{hh}$, so exact weights are wider one by one, but they vary together, and at the wines
+# seen that cancels in $f$. "Mean field is too sure of itself" is only half of the truth.
 #
 # ## 11. Further: a Gaussian process, and a network that learns all its weights
 #
@@ -943,14 +950,15 @@ claim("HMC opens the gap more than independent weights, by the factor", opens / 
 
 # %% [markdown]
 # The true posterior of a network that learns all its weights opens as that of the waves did, and
-# independent weights hardly do. (How far they can open depends on depth as well: Foong and others 2020 show
-# the limits of one hidden layer, Farquhar and others 2020 argue that deeper networks need less.)
+# independent weights hardly do. (How far they can open depends on depth as well: Foong and others
+# 2020 show the limits of one hidden layer, Farquhar and others 2020 argue that deeper networks need
+# less.)
 #
 # ## 12. Further: what pays, how wide, and which layers?
 #
-# Where does the gain over one answer come from: from the average over weights, from the average over
-# settings, or from the evidence? A table of two by two, in nats behind the exact network. All four take
-# their settings from the evidence, and one answer its $\sigma$ from left-out wines.
+# Where does the gain over one answer come from: from the average over weights, from the average
+# over settings, or from the evidence? A table of two by two, in nats behind the exact network. All
+# four take their settings from the evidence, and one answer its $\sigma$ from left-out wines.
 
 # %%
 rows = {
@@ -963,9 +971,9 @@ claim(text, **gain["network, one answer, one setting"], above=0, unit="nats", di
 pd.DataFrame(rows, ["one setting", "all settings"]).T.round(3)
 
 # %% [markdown]
-# One answer whose settings the evidence chose is much nearer than in section 7. From there, averaging over
-# weights alone or over settings alone brings little: a $\sigma$ from left-out wines holds the mean doubt
-# already. Both together bring more than their sum.
+# One answer whose settings the evidence chose is much nearer than in section 7. From there,
+# averaging over weights alone or over settings alone brings little: a $\sigma$ from left-out wines
+# holds the mean doubt already. Both together bring more than their sum.
 #
 # **Predict.** Do more hidden units help the exact posterior? Do they help independent weights?
 
@@ -994,14 +1002,14 @@ columns = ["exact", "independent, by evidence", "independent, by own CV"]
 pd.DataFrame(table, columns).T.rename_axis("units").round(2)
 
 # %% [markdown]
-# The wider the network, the more its exact posterior is a Gaussian process. Independent weights gain too,
-# if they choose their settings by themselves, and stay behind.
+# The wider the network, the more its exact posterior is a Gaussian process. Independent weights
+# gain too, if they choose their settings by themselves, and stay behind.
 #
-# The slide *NB: When lifting a NN to be a bayesian one* advises: having fewer Bayesian layers is often
-# better for stability. We make only the first layer of the whole network Bayesian, or only the last, and
-# tune the prior and $\sigma$ of each on left-out wines. (Learned from its own training errors, as in section
-# 5, the $\sigma$ of a network with one answer would be far too small.) **Predict** which layer matters, with
-# twelve inputs and 22 wines.
+# The slide *NB: When lifting a NN to be a bayesian one* advises: having fewer Bayesian layers is
+# often better for stability. We make only the first layer of the whole network Bayesian, or only
+# the last, and tune the prior and $\sigma$ of each on left-out wines. (Learned from its own
+# training errors, as in section 5, the $\sigma$ of a network with one answer would be far too
+# small.) **Predict** which layer matters, with twelve inputs and 22 wines.
 
 # %%
 train, judge22 = validation.small_folds(len(X), parts=8, repeats=1, seed=SEED)
@@ -1038,11 +1046,11 @@ for name in ("none", "last", "first"):
 #
 # ### Exercise 6: repair a slide
 #
-# The slide *Gradient Descent* prints the update of $\lambda = \{\mu, \sigma\}$ for a mini-batch of $m$
-# out of $N$ examples as a step up the gradient of $\sum_{j=1}^m \log p(y^{i_j}|x^{i_j}, w)$. Two things
-# are missing. Write the objective whose gradient should be climbed, an
-# [unbiased](../docs/glossary.md#unbiased) estimate of the ELBO, from the $m$ log-likelihoods, the KL of
-# all weights, and $N$.
+# The slide *Gradient Descent* prints the update of $\lambda = \{\mu, \sigma\}$ for a mini-batch of
+# $m$ out of $N$ examples as a step up the gradient of $\sum_{j=1}^m \log p(y^{i_j}|x^{i_j}, w)$.
+# Two things are missing. Write the objective whose gradient should be climbed, an
+# [unbiased](../docs/glossary.md#unbiased) estimate of the ELBO, from the $m$ log-likelihoods, the
+# KL of all weights, and $N$.
 
 
 # %%
@@ -1055,18 +1063,20 @@ exercises.q6.check(objective)
 # %% [markdown]
 # ## 13. Further: calibration
 #
-# A classifier is calibrated if, of the wines that it calls with 80 % confidence, 80 % are called right.
-# With all 13 measurements nearly every wine is called right, and there is nothing to see. So the
-# laboratory reports three: alcohol, malic acid and ash. Half of the wines train, the others judge.
+# A classifier is calibrated if, of the wines that it calls with 80 % confidence, 80 % are called
+# right. With all 13 measurements nearly every wine is called right, and there is nothing to see. So
+# the laboratory reports three: alcohol, malic acid and ash. Half of the wines train, the others
+# judge.
 #
 # The *expected calibration error* (ECE) averages the distance between confidence and accuracy over
 # bins. It is never zero, not even for a perfect model, since 178 wines scatter. Its yardstick is the
 # ECE that a **perfectly calibrated model** stays below 95 times in 100, got by redrawing the outcomes
 # from the stated confidences.
 #
-# The rows: logistic regression; one answer and independent weights, each with a wide prior (8) that nobody tuned, and with
-# a prior tuned in the training half; and one answer, untuned, with *temperature scaling*, which divides
-# its outputs by one number $T$ that is fitted on wines left out. **Predict** which are calibrated.
+# The rows: logistic regression; one answer and independent weights, each with a wide prior (8) that
+# nobody tuned, and with a prior tuned in the training half; and one answer, untuned, with
+# *temperature scaling*, which divides its outputs by one number $T$ that is fitted on wines left
+# out. **Predict** which are calibrated.
 
 # %%
 three = wine.x[:, [wine.feature_names.index(n) for n in ("alcohol", "malic acid", "ash")]]
@@ -1129,12 +1139,12 @@ plotting.show(
 )
 
 # %% [markdown]
-# Each dot is a bin of wines; the grey bar is where 95 of 100 perfectly calibrated models would have it.
-# A wide prior that nobody tuned is dangerous for one answer, and does independent weights little harm.
-# But with a tuned prior one answer is as good, in calibration and in NLL, and logistic regression is close:
-# this is no reason to be Bayesian. A temperature repairs the calibration and not quite the NLL.
-# With two classes, a temperature never changes which of two wines the network doubts more, so it
-# could not have helped in section 9.
+# Each dot is a bin of wines; the grey bar is where 95 of 100 perfectly calibrated models would have
+# it. A wide prior that nobody tuned is dangerous for one answer, and does independent weights
+# little harm. But with a tuned prior one answer is as good, in calibration and in NLL, and logistic
+# regression is close: this is no reason to be Bayesian. A temperature repairs the calibration and
+# not quite the NLL. With two classes, a temperature never changes which of two wines the network
+# doubts more, so it could not have helped in section 9.
 #
 # ### Exercise 7: the split for a classifier
 #
@@ -1171,8 +1181,8 @@ exercises.q8.check(vote)
 # Here are 4,898 *white* wines with eleven measurements each, and the score that tasters gave, from 3
 # to 9. The published lesson uses them, and calls them red.
 #
-# **Look first.** Many rows are exact copies of another. A random split puts some of these twins on both
-# sides, and rewards a method that remembers.
+# **Look first.** Many rows are exact copies of another. A random split puts some of these twins on
+# both sides, and rewards a method that remembers.
 
 # %%
 white, red = (data.load_wine_quality(kind) for kind in ("white", "red"))
@@ -1192,11 +1202,12 @@ shared = [np.isin(twins[test], twins[train]) for train, test in zip(train_rows, 
 claim("Share of test wines with a twin in training", np.mean(shared), above=0.27, below=0.35)
 
 # %% [markdown]
-# So the splits below are of *distinct* wines. The rivals: the mean of the white wines, a line with its exact posterior, a
-# [random forest](../docs/glossary.md#random-forest), boosted trees, and networks of 50 hidden units with one answer or with independent weights.
-# Prior and noise of the networks, and the noise of the trees, come from wines that they did not learn from,
-# those of the line from its evidence. Each also predicts 1,599
-# *red* wines, which none has seen. **Predict** who wins at home, and who abroad.
+# So the splits below are of *distinct* wines. The rivals: the mean of the white wines, a line with
+# its exact posterior, a [random forest](../docs/glossary.md#random-forest), boosted trees, and
+# networks of 50 hidden units with one answer or with independent weights. Prior and noise of the
+# networks, and the noise of the trees, come from wines that they did not learn from, those of the
+# line from its evidence. Each also predicts 1,599 *red* wines, which none has seen. **Predict** who
+# wins at home, and who abroad.
 
 # %%
 train_rows, test_rows = random_splits(distinct)
@@ -1281,16 +1292,19 @@ claim(text, min(v for n, v in abroad.items() if n != "mean") - abroad["mean"], a
 
 # %% [markdown]
 # (The splits share their wines, so no "±" stands here.) With thousands of wines the doubt about the
-# weights is a small part of the whole. At home the forest wins. Abroad nobody beats the mean: what bends
-# less is less wrong far away. The line even knows that it is abroad, but its doubt is far too small beside
-# the noise to count. Which of the two networks falls deeper differs from split to split.
+# weights is a small part of the whole. At home the forest wins. Abroad nobody beats the mean: what
+# bends less is less wrong far away. The line even knows that it is abroad, but its doubt is far too
+# small beside the noise to count. Which of the two networks falls deeper differs from split to
+# split.
 #
 # ### The published lesson, rebuilt
 #
-# This is the Keras example of section 6. From its description: [batch normalisation](../docs/glossary.md#batch-normalisation), two layers of eight
-# sigmoid units with distributions for weights, an ordinary layer for the mean and a $\sigma$ of each wine,
-# [RMSprop](../docs/glossary.md#rmsprop) with rate 0.001, batches of 256, 1,000 epochs. (Its posterior
-# has a full covariance matrix and needs Keras 2. Ours has independent weights.) Its own split has twins.
+# This is the Keras example of section 6. From its description: [batch
+# normalisation](../docs/glossary.md#batch-normalisation), two layers of eight sigmoid units with
+# distributions for weights, an ordinary layer for the mean and a $\sigma$ of each wine,
+# [RMSprop](../docs/glossary.md#rmsprop) with rate 0.001, batches of 256, 1,000 epochs. (Its
+# posterior has a full covariance matrix and needs Keras 2. Ours has independent weights.) Its own
+# split has twins.
 #
 # ### Exercise 9: repair another published mistake
 #
@@ -1334,9 +1348,9 @@ claim("Scoring one draw inflates the RMSE by the factor", mistaken / honest, abo
 
 # %% [markdown]
 # Scoring one draw makes the model look far worse than it is. An interval from one weight draw costs
-# little with thousands of wines, and a lot with 22 (section 6). Squared error beside a KL fixes the noise
-# without saying so (section 6). Twins across the split can reward memory. And a test set that is watched
-# during training, as there, is no test set.
+# little with thousands of wines, and a lot with 22 (section 6). Squared error beside a KL fixes the
+# noise without saying so (section 6). Twins across the split can reward memory. And a test set that
+# is watched during training, as there, is no test set.
 #
 # ### Further reading
 #

@@ -18,7 +18,7 @@
 # | **Slides** | Lecture 4, *Bayesian Neural Networks with dense layers*; *Bayesian Neural Networks and VAE*, from *Why Bayesian Networks* to *Training BNN*; *Machine Learning for Astrophysics*, the closing slides on point estimates |
 # | **You will be able to** | derive the ELBO and the weight of its KL; write a variational layer; say where independent weights put their doubt, and why; compare methods fairly; tell epistemic from aleatoric uncertainty; repair a published mistake |
 # | **You need** | dense networks and how to train them (lesson *neural_networks*); the normal distribution, Bayes' rule, matrices |
-# | **Time** | 95 minutes, and 75 more for what is marked *further* |
+# | **Time** | 90 minutes, and 75 more for what is marked *further* |
 
 # %% tags=["nbval-ignore-output"]
 import course_utils
@@ -801,9 +801,8 @@ claim(text, **ahead, above=0)
 
 # %% [markdown]
 # The exact last layer notices most new wines, the independent one half. (The whole network
-# with independent weights does better, perhaps because the size of its tanh units changes from
-# place to place.) But look at the top: two distances that need neither a network nor Bayes, and a
-# line with its exact posterior. The exact doubt *is* a kind of distance from the wines seen.
+# with independent weights does better.) But look at the top: two distances that need neither a
+# network nor Bayes, and a line with its exact posterior. The exact doubt *is* a kind of distance from the wines seen.
 # *Learned: to notice the new, doubt must sit in the right place. Before you train a Bayesian
 # network for it, try a distance.*
 #

@@ -873,9 +873,10 @@ claim("The same at the thirty wines least like those", **unlike, below=1)
 #
 # Were the random waves a special case? Here are the same twenty wines with a tanh network whose two
 # layers are both Bayesian: once with independent weights, and once with draws from its *true*
-# posterior. Those come from Hamiltonian Monte Carlo (HMC), which the lesson *posteriors* teaches: it
-# lets the weights roll like a ball over the hills of $-\log p(w|\mathcal D)$. Beside them stands a
-# *Gaussian process*: what the exact posterior becomes for infinitely many waves.
+# posterior. Those come from [Hamiltonian Monte Carlo](../docs/glossary.md#hamiltonian-monte-carlo)
+# (HMC), which the lesson *posteriors* teaches: it lets the weights roll like a ball over the hills of
+# $-\log p(w|\mathcal D)$. Beside them stands a *Gaussian process*: what the exact posterior becomes
+# for infinitely many waves.
 
 # %%
 phi, y = scaled(colour, seen)[seen], scaled(alcohol, seen)[seen]

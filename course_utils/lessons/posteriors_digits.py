@@ -105,6 +105,28 @@ class Classifier:
         return total.numpy()
 
 
+def update_normal(
+    mean: np.ndarray, precision: np.ndarray, Phi: np.ndarray, y: np.ndarray, sigma: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Update the posterior of a linear model's weights with new data.
+
+    Parameters
+    ----------
+    mean, precision : array, shape (H,) and (H, H)
+        Of the normal that holds before.
+    Phi, y : array, shape (N, H) and (N,)
+        Features and targets.
+    sigma : float
+        Standard deviation of the noise, in units of y.
+
+    Returns
+    -------
+    mean, precision : array, shape (H,) and (H, H)
+    """
+    new = precision + Phi.T @ Phi / sigma**2
+    return np.linalg.solve(new, precision @ mean + Phi.T @ y / sigma**2), new
+
+
 class Digits:
     """Pairs of digits, 0 and 1 first, to be learned one after the other from five sets of pictures.
 
@@ -193,8 +215,8 @@ class Digits:
         return self.accuracy(lambda s, x: self.network.logits(w[[s]], x[None]).numpy()[0])
 
     def linear(self, hidden: Callable[[np.ndarray], np.ndarray], w: ArrayLike) -> np.ndarray:
-        """Accuracy (5,) of the signs of hidden(x) @ w, weights w (5, H), for odd or even."""
-        return self.accuracy(lambda s, x: np.outer(hidden(x) @ w[s], [0, 1])).mean(axis=1)
+        """Accuracy (5, 5) of the signs of hidden(x) @ w, weights w (5, H), for odd or even."""
+        return self.accuracy(lambda s, x: np.outer(hidden(x) @ w[s], [0, 1]))
 
     def learn_variational(self, strength: float, steps: int) -> np.ndarray:
         """Learn the tasks with independent normal weights, whose last posterior is the next prior.

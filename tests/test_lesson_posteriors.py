@@ -121,7 +121,7 @@ def test_the_straight_line_is_ridge_with_the_spread_of_its_posterior(model):
 def test_fixed_units_predict_as_the_process_of_their_features(model):
     values = lesson.fixed_units(model, model.x, 9, np.random.default_rng(5))[:, 1]
     x, y = np.c_[model.x[1], np.ones(6)], model.y[1]
-    units = np.tanh(model.inner * x @ np.random.default_rng(5).normal(size=(3, 9)))
+    units = np.tanh(model.inner * x @ np.random.default_rng(5).normal(size=(3, 3, 9))[1])
     prior = model.outer**2 * (units @ units.T * 4 / 9 + 1)
     gain = prior[:, :5] @ np.linalg.inv(prior[:5, :5] + model.sigma**2 * np.eye(5))
     assert values.mean(axis=0) == pytest.approx(gain @ y[:5], abs=1e-4)

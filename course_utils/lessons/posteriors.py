@@ -177,14 +177,14 @@ def fixed_units(model: Model, x: np.ndarray, units: int, rng: np.random.Generato
         How many; with the model's prior each counts the less the more there are, so that the
         variance of f is that of the model.
     rng : numpy.random.Generator
-        Draws the units from the prior of the first layer.
+        Draws each problem's units from the prior of the first layer.
 
     Returns
     -------
     array, shape (200, R, M)
         Values of f, evenly spread in probability at each input.
     """
-    W = model.inner * rng.normal(size=(x.shape[-1] + 1, units))
+    W = model.inner * rng.normal(size=(len(x), x.shape[-1] + 1, units))
     share = (model.units / units) ** 0.5
     parts = (np.tanh(_with_constant(part) @ W) * share for part in (model.x, x))
     return _exact(model, *(model.outer * _with_constant(part) for part in parts))
@@ -372,7 +372,7 @@ class Process:
         self._x, self._y, self._noise = x.astype(float), y, sigma**2 * np.eye(len(x))
 
     def kernel(self, x: np.ndarray, z: np.ndarray) -> np.ndarray:
-        """Covariance of f at inputs (M,) and (N,): (M, N). Williams 1997, an arcsine."""
+        """Covariance of f at inputs (M,) and (N,): (M, N). Williams 1996, an arcsine."""
 
         def product(x, z):
             return 2 * self._inner**2 * (1 + x * z)
@@ -397,6 +397,7 @@ class Held:
     setting: Any
     f: np.ndarray
     far: np.ndarray
+    by_input: np.ndarray
     every: dict[Any, np.ndarray]
 
 
@@ -425,16 +426,15 @@ def hold_against(
     Returns
     -------
     dict of str to Held
-        The total variation of the predictive densities, averaged over inputs, is of shape (R,).
+        Total variations of the predictive densities: (R, M), and (R,) averaged over inputs.
     """
     right, found = predictive(exact, model.sigma, grid), {}
     for name, settings in options.items():
-        miss = {
-            setting: total_variation(predictive(f, model.sigma, grid), right, grid).mean(axis=-1)
-            for setting, f in settings.items()
-        }
-        best = min(miss, key=lambda setting: miss[setting][practice].mean())
-        found[name] = Held(best, np.asarray(settings[best]), miss[best], miss)
+        each = {setting: predictive(f, model.sigma, grid) for setting, f in settings.items()}
+        miss = {setting: total_variation(p, right, grid) for setting, p in each.items()}
+        far = {setting: one.mean(axis=-1) for setting, one in miss.items()}
+        best = min(far, key=lambda setting: far[setting][practice].mean())
+        found[name] = Held(best, np.asarray(settings[best]), far[best], miss[best], far)
     return found
 
 
@@ -471,7 +471,7 @@ def draw_bands(
         draw_band(ax, x, exact[:, problem], f[:, problem])
         draw_points(ax, model, problem)
         ax.set_title(name)
-    axes[0, 0].legend(loc="upper left", fontsize=12)
+    axes[0, 0].legend(loc="lower left", fontsize=12)
 
 
 def draw_hills(axes: Sequence[Axes], axis: np.ndarray, posterior: np.ndarray, normals: Mapping):

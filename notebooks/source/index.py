@@ -44,7 +44,7 @@
 # | 12 | `var_mod_applications` | What can one model that generates do, and who does each job better without it? | 11 | BNN, NC | planned |
 # | 13 | `gan` | Without a likelihood, how do we know that it is right? | 11 | NC | planned |
 # | 14 | [bayesian_neural_networks_wine](bayesian_neural_networks_wine.ipynb) | How much does a network not know, and does it know where? | 2 | L4, BNN, ASTRO | 90 + 75 |
-# | 15 | [posteriors](posteriors.ipynb) | Where does each approximation of the posterior land, and does the miss matter? | 14 | BNN, ASTRO | 85 + 30 |
+# | 15 | [posteriors](posteriors.ipynb) | Where does each approximation of the posterior land, and does the miss matter? | 14 | BNN, ASTRO | 90 + 30 |
 # | 16 | [flows](flows.ipynb) | Can we bend a simple density into the data's, without losing a grain of probability? | 11 | L4 | 110 + 40 |
 # | 17 | `flows_applications` | What does an exact density promise, and what not? | 15, 16 | L4 | planned |
 #

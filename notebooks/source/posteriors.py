@@ -18,7 +18,7 @@
 # | **Slides** | *Bayesian Neural Networks and VAE*, *Continue Learning* and *Advantages of BNN*; *Machine Learning for Astrophysics*, the closing slide that approximates a distribution by a finite set of weights |
 # | **You will be able to** | write Hamiltonian Monte Carlo and say whether its chains agree; compute a prediction from curvature alone; measure how far an approximation is from the exact prediction; say which method opens its band in a gap, and why; update a posterior with new data, exactly |
 # | **You need** | prior, posterior, ELBO and independent normal weights (lesson *bayesian_neural_networks_wine*) |
-# | **Time** | 85 minutes, and 30 more for what is marked *further* |
+# | **Time** | 90 minutes, and 30 more for what is marked *further* |
 
 # %% tags=["nbval-ignore-output"]
 import course_utils

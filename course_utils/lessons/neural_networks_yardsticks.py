@@ -24,7 +24,7 @@ TEXTS = {
     "and both are flat far from zero; the ReLUs keep the slope 1 above zero.",
     "moons": "Three maps of two half moons. One unit divides them by a straight line. Of ten "
     "networks with two units most do hardly better; those with eight follow the dashed curve.",
-    "epochs": "Log loss by epoch: on the pictures that the network learns from it falls and "
+    "epochs": "Mean log loss by epoch: on the pictures that the network learns from it falls and "
     "falls, on the validation pictures it soon stops falling.",
     "curves": "A wavy curve with points around it. Without a hidden layer the network is a "
     "straight line; with one, and with two, it follows the curve.",
@@ -85,6 +85,11 @@ def moons_probability(points: ArrayLike) -> np.ndarray:
     squares = ((np.asarray(points)[:, None, :, None] - circles) ** 2).sum(axis=2)
     log_density = special.logsumexp(-squares / (2 * NOISE**2), axis=2)  # (m, class)
     return special.expit(log_density[:, 1] - log_density[:, 0])
+
+
+def flat(parts: Iterable[np.ndarray]) -> np.ndarray:
+    """Return all numbers of some arrays in one row."""
+    return np.concatenate([np.ravel(part) for part in parts])
 
 
 def central_differences(
@@ -174,9 +179,9 @@ def moons_rivals(x: np.ndarray, y: np.ndarray, seed: int) -> dict[str, Classifie
     seed : int
         Of the hidden layers that nobody trains.
     """
-    unit = LogisticRegression(max_iter=2_000)
-    penalties = {"logisticregression__C": [0.1, 1, 10, 100]}
-    degrees = {"polynomialfeatures__degree": [2, 3, 4]}
+    unit = LogisticRegression(max_iter=1_000)
+    penalties = {"logisticregression__C": [1, 10, 100]}
+    degrees = {"polynomialfeatures__degree": [2, 3]}
     methods = {
         "nearest neighbours": (KNeighborsClassifier(), {"n_neighbors": [5, 10, 20, 40]}),
         "polynomial": (make_pipeline(PolynomialFeatures(), unit), degrees | penalties),
@@ -233,18 +238,56 @@ def curve_rivals(x: np.ndarray, y: np.ndarray, at: np.ndarray) -> dict[str, np.n
     fits = {}
     for name, (method, grid) in methods.items():
         search = GridSearchCV(method, grid, scoring="neg_mean_squared_error")
-        fits[name] = np.array([search.fit(*one).predict(at) for one in zip(x, y[..., 0])])
+        fits[name] = np.array(
+            [search.fit(*one).predict(at) for one in zip(x, y[..., 0], strict=True)]
+        )
     return fits
 
 
-def accuracy(model, x: np.ndarray, y: np.ndarray) -> float:
-    """Share of the examples that a fitted classifier names rightly."""
-    return model.score(x, y)
+class Exam:
+    """Examples to learn from, to choose settings by, and to be tested on, for fitted classifiers.
 
+    Parameters
+    ----------
+    x, y : arrays, shape (N, ...) and (N,)
+        All examples and their classes.
+    sets : sequence of arrays of int
+        Rows of each training set.
+    test : array of int
+        Rows that judge.
+    learn : int
+        How many rows of a training set are learned from; the others are for validation.
+    """
 
-def log_likelihood(model, x: np.ndarray, y: np.ndarray) -> float:
-    """Mean log of the probability that a fitted classifier gives to what is right, in nats."""
-    return np.log(model.predict_proba(x)[np.arange(len(y)), y]).mean()
+    def __init__(self, x, y, sets: Sequence[np.ndarray], test: np.ndarray, learn: int) -> None:
+        self.x, self.y, self.sets, self.test, self.count = x, y, sets, test, learn
+
+    def learn(self, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return what is learned from in training set k: inputs and classes."""
+        rows = self.sets[k][: self.count]
+        return self.x[rows], self.y[rows]
+
+    def best(self, fitted: Sequence[Sequence], by: str) -> list:
+        """Return for each training set the classifier that does best on its validation examples.
+
+        Parameters
+        ----------
+        fitted : for each training set a sequence of classifiers, one for each setting
+        by : {"accuracy", "log loss"}
+        """
+        chosen = []
+        for models, rows in zip(fitted, self.sets, strict=True):
+            x, y = self.x[rows[self.count :]], self.y[rows[self.count :]]
+            if by == "accuracy":
+                scores = [model.score(x, y) for model in models]
+            else:
+                scores = [np.log(m.predict_proba(x)[np.arange(len(y)), y]).mean() for m in models]
+            chosen.append(models[int(np.argmax(scores))])
+        return chosen
+
+    def reads(self, models: Sequence) -> np.ndarray:
+        """Return whether each classifier names each test example rightly."""
+        return np.array([m.predict(self.x[self.test]) == self.y[self.test] for m in models])
 
 
 def playgrounds(points: np.ndarray, side: np.ndarray, seed: int) -> dict[str, tuple]:

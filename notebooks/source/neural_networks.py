@@ -3,14 +3,12 @@
 #
 # **What is inside a neural network, and is there anything in it that you could not write yourself?**
 #
-# A unit weighs its inputs, adds them up and bends the sum. One unit alone is a method that you may know:
-# linear or logistic regression. A network is many units in layers, and it is trained with the chain rule,
-# applied from the last layer to the first. You will write all of it in a few lines of NumPy, hold every line
-# against an exact answer, and then build the same network in Keras. At each step we also ask something
-# that is easily forgotten: would a simpler method have done as well?
+# A unit weighs its inputs, adds them up and bends the sum. A network is many units in layers, trained
+# with the chain rule from the last layer to the first. You will write all of it in a few lines of
+# NumPy, hold every line against an exact answer, and then build the same network in Keras. And at each
+# step we ask what is easily forgotten: would a simpler method have done as well?
 #
-# ![Three graphs of circles and arrows: one unit with three inputs; three inputs, two units and an output; a
-# larger network with two hidden layers.](figures/neural_networks.png)
+# ![Graphs of circles and arrows: one unit, two layers, three layers.](figures/neural_networks.png)
 #
 # | | |
 # | --- | --- |
@@ -62,14 +60,14 @@ EPOCHS = 20  # passes through the pictures that a network may use
 # %% [markdown]
 # ## 1. One unit
 #
-# The slides draw the smallest network as a *computation graph*. Three *features* $x_1, x_2, x_3$ go in. The
-# circle, a *unit*, does two things:
+# The slides draw the smallest network as a *computation graph*. Three *features* $x_1, x_2, x_3$ go in.
+# The circle, a *unit*, does two things:
 #
 # $$z = w^T x + b, \qquad a = g(z).$$
 #
-# It weighs the features with its *weights* $w$, adds its *bias* $b$, and applies a function $g$, the *activation
-# function*. With one unit, the *activation* $a$ is already the prediction $\hat y$. (Older books say *neuron* for
-# unit, and *perceptron* for this graph.)
+# It weighs the features with its *weights* $w$, adds its *bias* $b$, and applies a function $g$, the
+# *activation function*. With one unit, the *activation* $a$ is already the prediction $\hat y$. (Older
+# books say *neuron* for unit, and *perceptron* for this graph.)
 
 # %% tags=["cover"]
 fig, axes = plt.subplots(1, 3, figsize=(15, 4.2))
@@ -77,19 +75,17 @@ graphs = {"one unit": [3, 1], "two layers": [3, 2, 1], "three layers": [4, 6, 6,
 for ax, (title, sizes) in zip(axes, graphs.items()):
     lesson.draw_network(ax, sizes)
     ax.set_title(title)
-plotting.show(
-    "Three graphs: three inputs joined to one unit; three inputs, two hidden units, one output; a "
-    "larger network with two hidden layers."
-)
+plotting.show("Graphs of circles and arrows: one unit, two layers, three layers.")
 
 # %% [markdown]
-# Take the *sigmoid* $g(z) = \sigma(z) = 1 / (1 + e^{-z})$. It turns any number into one between 0 and 1, so $a$
-# can be a probability, and the unit is **logistic regression**. With the identity, $g(z) = z$, it is **linear
-# regression**. That is more than a likeness, as we will check.
+# Take the *sigmoid* $g(z) = \sigma(z) = 1 / (1 + e^{-z})$. It turns any number into one between 0 and
+# 1, so $a$ can be a probability, and the unit is **logistic regression**. With the identity,
+# $g(z) = z$, it is **linear regression**. That is more than a likeness, as we will check.
 #
-# Our data: cells from 569 breast tumours, seen under a microscope. Three features: radius, texture and concave
-# points of their nuclei, each [standardised](../docs/glossary.md#standardisation). Is the tumour malignant ($y = 1$) or benign
-# ($y = 0$)? The slides write examples as columns, so $X$ has a row for each feature and a column for each tumour.
+# Our data: cells from 569 breast tumours, seen under a microscope. Three features: radius, texture and
+# concave points of their nuclei, each [standardised](../docs/glossary.md#standardisation). Is the
+# tumour malignant ($y = 1$) or benign ($y = 0$)? The slides write examples as columns, so $X$ has a row
+# for each feature and a column for each tumour.
 
 # %%
 cells = data.load_breast_cancer()
@@ -101,27 +97,28 @@ n, m = X.shape
 print(f"X: {n} features of {m} tumours, {y.sum():.0f} of them malignant")
 
 # %% [markdown]
-# How good are weights $w$ and a bias $b$? The *loss* of an example is minus the logarithm of the probability that
-# the unit gave to what is true:
+# How good are weights $w$ and a bias $b$? The *loss* of an example is minus the logarithm of the
+# probability that the unit gave to what is true:
 #
 # $$\mathcal L(a, y) = -y \log a - (1 - y) \log(1 - a).$$
 #
-# (One of the two terms is always 0.) With the natural logarithm its unit is the *nat*. Whoever says ½ pays
-# $\log 2 \approx 0.69$ nats, whoever gave the truth a tenth pays 2.3, and certainty costs 0 if right and infinitely much
-# if wrong. This loss is called *log loss* or *cross-entropy*. The *cost* $J$ is its mean over the $m$ examples.
+# (One of the two terms is always 0.) With the natural logarithm its unit is the *nat*. Whoever says ½
+# pays $\log 2 \approx 0.69$ nats, whoever gave the truth a tenth pays 2.3, and certainty costs 0 if
+# right and infinitely much if wrong. This loss is called *log loss* or *cross-entropy*. The *cost* $J$
+# is its mean over the $m$ examples.
 #
 # The unit learns by *gradient descent*: start somewhere and take small steps downhill,
 #
 # $$w := w - \alpha\, dw, \qquad b := b - \alpha\, db.$$
 #
-# Here $dw$ stands for the *gradient* $dJ/dw$, as on the slides. It points uphill, hence the minus. The *learning rate*
-# $\alpha$ sets the size of the steps.
+# Here $dw$ stands for the *gradient* $dJ/dw$, as on the slides. It points uphill, hence the minus. The
+# *learning rate* $\alpha$ sets the size of the steps.
 #
 # ### Exercise 1: the gradient of one unit
 #
-# Derive $dJ/dw$ by the chain rule: $J$ depends on $a$, $a$ on $z$, $z$ on $w$. Use $\sigma'(z) = a (1 - a)$. Then write
-# `gradient(w, b, X, y)` for `w` of shape (n,), `b` a number, `X` of shape (n, m) and `y` of shape (m,). Return $dJ/dw$ alone,
-# of shape (n,).
+# Derive $dJ/dw$ by the chain rule: $J$ depends on $a$, $a$ on $z$, $z$ on $w$. Use
+# $\sigma'(z) = a (1 - a)$. Then write `gradient(w, b, X, y)` for `w` of shape (n,), `b` a number, `X`
+# of shape (n, m) and `y` of shape (m,). Return $dJ/dw$ alone, of shape (n,).
 
 
 # %%
@@ -132,9 +129,10 @@ exercises.q1.check(gradient)
 # exercises.q1.hint()  # and .solution()
 
 # %% [markdown]
-# The factor $a (1 - a)$ of the sigmoid cancels that of the loss. What is left is the error: $dz = (a - y) / m$ for each
-# example. For the identity and half the squared error, $\frac12 (a - y)^2$, it is the same. So one piece of code trains
-# both units; only $g$ differs. (We add a small penalty $\frac{\lambda}{2} \|w\|^2$ to the cost, because scikit-learn does.)
+# The factor $a (1 - a)$ of the sigmoid cancels that of the loss. What is left is the error:
+# $dz = (a - y) / m$ for each example. For the identity and half the squared error, $\frac12 (a - y)^2$,
+# it is the same. So one piece of code trains both units; only $g$ differs. (We add a small penalty
+# $\frac{\lambda}{2} \|w\|^2$ to the cost, because scikit-learn does.)
 #
 # **Predict.** How far will our unit's weights be from those of scikit-learn's `LogisticRegression`?
 
@@ -168,31 +166,29 @@ w_linear, b_linear = train_unit(identity, X, largest)
 exact = np.linalg.lstsq(np.vstack([X, np.ones(m)]).T, largest, rcond=None)[0]
 claims.check("The linear unit is the least-squares fit", [*w_linear, b_linear], exact, within=1e-6)
 
-a = sigmoid(w @ X + b)
-print(f"Cost {np.mean(-y * np.log(a) - (1 - y) * np.log(1 - a)):.3f} nats; "
-      f"{np.mean((a > 0.5) == y):.1%} of these tumours are named rightly.")  # fmt: skip
+print(f"{np.mean((w @ X + b > 0) == y):.1%} of these tumours are named rightly.")
 
 # %% [markdown]
-# They are the same numbers. Both costs have a single valley, and gradient descent reached its bottom. The unit
-# answers "malignant" where $a > 0.5$, that is where $w^T x + b > 0$: in the space of the features, this border is
-# *flat*. The share of right answers is the *accuracy*.
+# They are the same numbers. Both costs have a single valley, and gradient descent reached its bottom.
+# The unit answers "malignant" where $a > 0.5$, that is where $w^T x + b > 0$: in the space of the
+# features, this border is *flat*. The share of right answers is the *accuracy*.
 #
 # *Learned: a unit is a regression that you know. Its activation says which.*
 #
 # ## 2. Many units
 #
-# In the middle graph each feature enters **all** units of the middle layer, and all their activations enter the
-# output unit: the layers are *fully connected* (Keras says `Dense`). The slides call this a *two-layer* network,
-# because the *input layer* only holds the features. Layers between input and output are *hidden*; a network
-# with many of them is *deep*. Layer $l$ keeps the weights of its $n_l$ units in the rows of a matrix $W^{[l]}$,
-# their biases in a column $b^{[l]}$. With $a^{[0]} = x$,
+# In the middle graph each feature enters **all** units of the middle layer, and all their activations
+# enter the output unit: the layers are *fully connected* (Keras says `Dense`). The slides call this a
+# *two-layer* network, because the *input layer* only holds the features. Layers between input and
+# output are *hidden*; a network with many of them is *deep*. Layer $l$ keeps the weights of its $n_l$
+# units in the rows of a matrix $W^{[l]}$, their biases in a column $b^{[l]}$. With $a^{[0]} = x$,
 #
 # $$z^{[l]} = W^{[l]} a^{[l-1]} + b^{[l]}, \qquad a^{[l]} = g(z^{[l]}).$$
 #
 # ### Exercise 2: count the parameters
 #
-# Write `count(sizes)`: how many weights and biases has a network of layers of these sizes, inputs first? The slide's
-# network has `sizes = (3, 2, 1)`. There may be many hidden layers, or none.
+# Write `count(sizes)`: how many weights and biases has a network of layers of these sizes, inputs
+# first? The slide's network has `sizes = (3, 2, 1)`. There may be many hidden layers, or none.
 
 
 # %%
@@ -203,9 +199,9 @@ exercises.q2.check(count)
 # exercises.q2.hint()  # and .solution()
 
 # %% [markdown]
-# On the slide: two hidden units with three weights and a bias each, 8 parameters; an output unit with two
-# weights and a bias, 3; together 11. In general $\sum_l n_l (n_{l-1} + 1)$. Keras counts, too. Here is the same network
-# as a Keras model: a list of layers.
+# On the slide: two hidden units with three weights and a bias each, 8 parameters; an output unit with
+# two weights and a bias, 3; together 11. In general $\sum_l n_l (n_{l-1} + 1)$. Keras counts, too. Here
+# is the same network as a Keras model: a list of layers.
 
 
 # %%
@@ -221,15 +217,15 @@ def keras_network(sizes, activations):
     return model
 
 
-claims.check("The slide's network has 8 + 3 parameters", parameters((3, 2, 1)), 8 + 3)
 for sizes in ((3, 2, 1), (784, 128, 10)):
     counted = keras_network(sizes, ["relu"] * (len(sizes) - 1)).count_params()
+    print(f"{sizes}: {parameters(sizes):,} by formula")
     claims.check(f"The formula counts {sizes} as Keras does", parameters(sizes), counted)
 
 # %% [markdown]
-# Computing $\hat y$ from $x$ layer by layer is *forward propagation* (the slides say *forthpropagation*). With the examples
-# as the columns of $A^{[0]} = X$, one matrix product serves them all. Python counts from 0, so `W[0]` is the slides'
-# $W^{[1]}$, while `A[0]` is $A^{[0]}$.
+# Computing $\hat y$ from $x$ layer by layer is *forward propagation* (the slides say
+# *forthpropagation*). With the examples as the columns of $A^{[0]} = X$, one matrix product serves them
+# all. Python counts from 0, so `W[0]` is the slides' $W^{[1]}$, while `A[0]` is $A^{[0]}$.
 
 
 # %%
@@ -264,8 +260,8 @@ claims.check("Forward propagation gives what Keras gives", ours, twin(X.T).numpy
 #
 # ## 3. The bend
 #
-# Four activation functions from the slides. *ReLU* is a ramp, $\max(0, z)$; the *leaky* one keeps a tenth of the slope below
-# zero.
+# Four activation functions from the slides. *ReLU* is a ramp, $\max(0, z)$; the *leaky* one keeps a
+# tenth of the slope below zero.
 
 
 # %%
@@ -308,18 +304,19 @@ h, away = 1e-6, z[np.abs(z) > 0.01]  # the ReLUs have no slope at 0 itself
 exact = [slope(away) for _, slope in ACTIVATIONS.values()]
 nudged = [(g(away + h) - g(away - h)) / (2 * h) for g, _ in ACTIVATIONS.values()]
 claims.check("The slopes are those of central differences", exact, nudged, within=1e-6)
-claims.check("The sigmoid's largest slope is a quarter", exact[1].max(), 0.25, within=1e-4)
 
 # %% [markdown]
-# (A *central difference* nudges $z$ up and down by a little $h$ and sees how $g$ changes.) Sigmoid and tanh *saturate*: far
-# from zero they are flat, and a hidden unit there hardly learns. ReLU keeps its slope, but only for $z > 0$; a
-# unit that is negative for all examples is *dead*. The leaky one always learns a little.
+# (A *central difference* nudges $z$ up and down by a little $h$ and sees how $g$ changes.) Sigmoid and
+# tanh *saturate*: far from zero they are flat, and a hidden unit there hardly learns. ReLU keeps its
+# slope, but only for $z > 0$; a unit that is negative for all examples is *dead*. The leaky one always
+# learns a little.
 #
 # Why bend at all? Take the bend away, $g(z) = z$, and stack two layers:
 #
 # $$W^{[2]} \big(W^{[1]} x + b^{[1]}\big) + b^{[2]} = \big(W^{[2]} W^{[1]}\big)\, x + \big(W^{[2]} b^{[1]} + b^{[2]}\big).$$
 #
-# That is one layer again, with the product of the matrices for its weights; and so on for any number of layers.
+# That is one layer again, with the product of the matrices for its weights; and so on for any number of
+# layers.
 
 # %%
 W, b = random_network([3] + 10 * [20] + [1], rng)
@@ -331,21 +328,23 @@ claims.check("Ten linear layers are one", deep, W_all @ X + b_all, within=1e-6)
 print(f"{parameters([3] + 10 * [20] + [1]):,} parameters do the work of {W_all.size + b_all.size}.")
 
 # %% [markdown]
-# *Learned: without a bend, depth is one matrix. The bend is what makes a network more than a regression.*
+# *Learned: without a bend, depth is one matrix. The bend is what makes a network more than a
+# regression.*
 #
 # ## 4. Many classes
 #
-# A galaxy is elliptical, lenticular, spiral or irregular. For $C$ classes the last layer has $C$ units. Their
-# scores $z_1 \dots z_C$, the *logits*, become probabilities by *softmax*, which makes them positive and lets them add
-# up to 1:
+# A galaxy is elliptical, lenticular, spiral or irregular. For $C$ classes the last layer has $C$ units.
+# Their scores $z_1 \dots z_C$, the *logits*, become probabilities by *softmax*, which makes them
+# positive and lets them add up to 1:
 #
 # $$a_i = \frac{e^{z_i}}{\sum_{j=1}^C e^{z_j}}.$$
 #
 # ### Exercise 3: a softmax that overflows
 #
-# `np.exp(Z) / np.exp(Z).sum(axis=0)` is the formula, and it fails: a network whose inputs
-# were not scaled can have scores of 1,000, and $e^{1000}$ is too large for a computer. Repair it. (Which number may you subtract
-# from all scores of an example without changing its probabilities?) `Z` has shape (C, m), one column per example.
+# `np.exp(Z) / np.exp(Z).sum(axis=0)` is the formula, and it fails: a network whose inputs were not
+# scaled can have scores of 1,000, and $e^{1000}$ is too large for a computer. Repair it. (Which number
+# may you subtract from all scores of an example without changing its probabilities?) `Z` has shape (C,
+# m), one column per example.
 
 
 # %%
@@ -375,111 +374,113 @@ pd.DataFrame(np.hstack([galaxy, softmax(galaxy), hardmax]).round(2),
              ["elliptical", "lenticular", "spiral", "irregular"], ["z", "softmax", "hardmax"])  # fmt: skip
 
 # %% [markdown]
-# *Hardmax*, on the slides, gives everything to the largest score; softmax also says how sure it is. The cost is that
-# of section 1: the mean of minus the log of the probability given to the right class, $-\frac1m \sum \log a_y$.
+# *Hardmax*, on the slides, gives everything to the largest score; softmax also says how sure it is. The
+# cost is that of section 1: the mean of minus the log of the probability given to the right class,
+# $-\frac1m \sum \log a_y$.
 #
-# The slides present softmax as "a way out of training" many models. The older ways build many classes from two. *One-vs-rest*
-# (or one-vs-all) has $C$ sigmoid units, each asked "this class or not?"; their answers are divided by their sum.
-# *One-vs-one* has a unit for each of the $C (C - 1) / 2$ pairs, and they vote. Is softmax better, or faster? We ask
-# scikit-learn for all three, on pictures of handwritten digits of 28 × 28 pixels and without a hidden layer.
+# The slides present softmax as "a way out of training" many models. The older ways build many classes
+# from two. *One-vs-rest* (or one-vs-all) has $C$ sigmoid units, each asked "this class or not?"; their
+# answers are divided by their sum. *One-vs-one* has a unit for each of the $C (C - 1) / 2$ pairs, and
+# they vote. Is softmax better, or faster? We ask scikit-learn for all three, on pictures of handwritten
+# digits of 28 × 28 pixels and without a hidden layer.
 #
-# How do we judge? By pictures that nothing was fitted to. We set 1,000 *test* pictures aside, to be looked at once, at the end. The
-# others make four training sets that share no picture. In each, 800 are to learn from; the other 200 are for
-# *validation*: they choose a model's settings, here the penalty. Choosing by the pictures learned from
-# would reward learning by heart, and choosing by the test pictures would be peeping at the exam.
+# How do we judge? By pictures that nothing was fitted to. We set 1,000 *test* pictures aside, to be
+# looked at once, at the end. The others make four training sets that share no picture. In each, 800 are
+# to learn from; the other 200 are for *validation*: they choose a model's settings, here the penalty.
+# Choosing by the pictures learned from would reward learning by heart, and choosing by the test
+# pictures would be peeping at the exam. (`exam` keeps the pictures apart: `learn` hands over those of a
+# training set, `best` chooses by validation, `reads` looks at the test.)
 
 # %%
 digits = data.load_mnist5k()
 pixels, labels = (digits.x.reshape(-1, 784) / 255).astype("float32"), digits.y
 shuffled = rng.permutation(5_000)
 test, sets = shuffled[:1_000], np.array_split(shuffled[1_000:], SETS)
-LEARN, VALIDATE = slice(0, 800), slice(800, None)  # parts of a training set
+exam = yardsticks.Exam(pixels, labels, sets, test, learn=800)
 
 # %% [markdown]
-# Accuracy does not see whether the probabilities are honest. They are *calibrated* if, of all answers given with 80 %
-# certainty, 80 % are right. So we also compare the mean certainty of the answers with the share that is right.
+# Accuracy does not see whether the probabilities are honest. They are *calibrated* if, of all answers
+# given with 80 % certainty, 80 % are right. So we also compare the mean certainty of the answers with
+# the share that is right.
 #
-# **Predict.** Ten digits make 45 pairs. Which method is the most accurate? Which takes the longest, and is it 45 times as long?
+# **Predict.** Ten digits make 45 pairs. Which method is the most accurate? Which takes the longest, and
+# is it 45 times as long?
 
 # %%
 WAYS = {"softmax": lambda unit: unit, "one-vs-rest": OneVsRestClassifier,
         "one-vs-one": OneVsOneClassifier}  # fmt: skip
 PENALTIES = (0.1, 0.3, 1, 3)  # C, the inverse of the penalty
+
+
 fitted, seconds = {}, {}
 for name, way in WAYS.items():
     began = time.process_time()
-    fitted[name] = [[way(LogisticRegression(C=C, max_iter=200)).fit(pixels[a], labels[a])
-                     for C in PENALTIES] for a in tqdm([rows[LEARN] for rows in sets], name, leave=False)]  # fmt: skip
+    fitted[name] = [[way(LogisticRegression(C=C, max_iter=200)).fit(*exam.learn(k)) for C in PENALTIES]
+                    for k in tqdm(range(SETS), name, leave=False)]  # fmt: skip
     seconds[name] = time.process_time() - began
 
-
-def best(fitted, score):
-    """For each training set the model with the best score on its validation pictures."""
-    return [max(models, key=lambda model: score(model, pixels[b], labels[b]))
-            for models, b in zip(fitted, [rows[VALIDATE] for rows in sets])]  # fmt: skip
-
-
 # %%
-right, table = {}, {}
-for name in WAYS:  # which test pictures are read rightly: (training set, picture)
-    chosen = best(fitted[name], yardsticks.accuracy)
-    right[name] = np.array([model.predict(pixels[test]) == labels[test] for model in chosen])
-    table[name] = {"accuracy": right[name].mean()}
+right = {name: exam.reads(exam.best(fitted[name], "accuracy")) for name in WAYS}
+table = {name: {"accuracy": hits.mean()} for name, hits in right.items()}
 loss, certain = {}, {}
 for name in ("softmax", "one-vs-rest"):  # votes are no probabilities
-    chosen = best(fitted[name], yardsticks.log_likelihood)
-    p = np.array([model.predict_proba(pixels[test]) for model in chosen])
+    models = exam.best(fitted[name], "log loss")
+    p = np.array([model.predict_proba(pixels[test]) for model in models])
     loss[name] = -np.log(p[:, np.arange(1_000), labels[test]])
-    certain[name] = p.max(axis=2) - (p.argmax(axis=2) == labels[test])
+    certain[name] = p.max(axis=2) - exam.reads(models)
     table[name] |= {"log loss": loss[name].mean(), "certainty - accuracy": certain[name].mean()}
 pd.DataFrame(table).T.round(3)
 
 # %%
 over = yardsticks.over_both(1.0 * right["one-vs-one"] - right["softmax"], "pictures")
-claim("Digits: one-vs-one reads more than softmax, share of test pictures",
-      **over, above=0, digits=3, headline=True)  # fmt: skip
+claim("Digits: one-vs-one reads more than softmax, share", **over, above=0, digits=3, headline=True)
 over = yardsticks.over_both(loss["one-vs-rest"] - loss["softmax"], "pictures")
 claim("Digits: one-vs-rest has a higher log loss than softmax", **over, above=0.02, unit="nats")
 over = yardsticks.over_both(certain["softmax"] - certain["one-vs-rest"], "pictures")
-claim("Digits: the certainty of one-vs-rest lies farther below its accuracy than softmax's",
-      **over, above=0.02, digits=3, headline=True)  # fmt: skip
+text = "Digits: one-vs-rest is too modest, its certainty below its accuracy by more than softmax's"
+claim(text, **over, above=0, digits=3, headline=True)
 
 # %% tags=["nbval-ignore-output"]
 timing = claims.Claims()
-timing("Training the models of all pairs takes this many times as long as softmax",
-       seconds["one-vs-one"] / seconds["softmax"], below=10)  # fmt: skip
+ratio = seconds["one-vs-one"] / seconds["softmax"]
+timing("Training all pairs takes this many times as long as softmax", ratio, below=10)
 pd.Series(seconds).round(1).to_frame("CPU seconds, all penalties and training sets")
 
 # %% [markdown]
-# A surprise: the 45 models read the most digits, and they take nothing like 45 times as long, since each of them
-# looks at a fifth of the pictures. Softmax is not the most accurate. What it has: its ten answers are one distribution, and its probabilities are
-# better than those of one-vs-rest, which is too modest: several of its units say "perhaps me", and dividing by the sum
-# makes the winner small. And one cost can train softmax together with hidden layers below. That is the way out.
+# A surprise: the 45 models read the most digits, and they take nothing like 45 times as long, since
+# each of them looks at a fifth of the pictures. Softmax is not the most accurate. What it has: its ten
+# answers are one distribution, and its probabilities are better than those of one-vs-rest, which is too
+# modest here: it is right more often than it says. And one cost can train it together with hidden
+# layers below. That is the way out.
 #
-# *Learned: softmax makes scores into probabilities that sum to 1, and gives a network with many outputs one cost.*
+# *Learned: softmax makes scores into probabilities that sum to 1, and gives a network with many outputs
+# one cost.*
 #
 # ## 5. Back propagation
 #
-# To train, we need the slope of the cost in every weight. *Back propagation* is the chain rule, from the last layer to the
-# first. $dZ$ has the shape of $Z$: for each number in $Z$, the slope of $J$ in it. In the last layer much cancels, as in
-# section 1. For softmax, $\partial a_k / \partial z_i = a_k (\delta_{ki} - a_i)$ with $\delta_{ki} = 1$ for $k = i$, else 0. Write $y_k = 1$ for
-# the right class and 0 for the others (*one-hot*). The loss is $-\sum_k y_k \log a_k$, so its slope in $z_i$ is
-# $\sum_k (-y_k / a_k)\, a_k (\delta_{ki} - a_i) = a_i - y_i$, because the $y_k$ add up to 1. Again the error. For the mean over
-# $m$ examples,
+# To train, we need the slope of the cost in every weight. *Back propagation* is the chain rule, from
+# the last layer to the first. $dZ$ has the shape of $Z$: for each number in $Z$, the slope of $J$ in
+# it. In the last layer much cancels, as in section 1. For softmax,
+# $\partial a_k / \partial z_i = a_k (\delta_{ki} - a_i)$ with $\delta_{ki} = 1$ for $k = i$, else 0.
+# Write $y_k = 1$ for the right class and 0 for the others (*one-hot*). The loss is
+# $-\sum_k y_k \log a_k$, so its slope in $z_i$ is
+# $\sum_k (-y_k / a_k)\, a_k (\delta_{ki} - a_i) = a_i - y_i$, because the $y_k$ add up to 1. Again the
+# error. For the mean over $m$ examples,
 #
 # $$dZ^{[L]} = \tfrac1m (A^{[L]} - Y).$$
 #
-# Now the weights: $W_{ij}$ acts on $Z_{ik} = \sum_j W_{ij} A_{jk} + b_i$ of every example $k$, so its slope is
-# $\sum_k dZ_{ik} A_{jk}$, and that of $b_i$ is $\sum_k dZ_{ik}$. As matrices,
+# Now the weights: $W_{ij}$ acts on $Z_{ik} = \sum_j W_{ij} A_{jk} + b_i$ of every example $k$, so its
+# slope is $\sum_k dZ_{ik} A_{jk}$, and that of $b_i$ is $\sum_k dZ_{ik}$. As matrices,
 #
 # $$dW^{[l]} = dZ^{[l]} A^{[l-1]T}, \qquad db^{[l]} = \sum_\text{examples} dZ^{[l]}.$$
 #
 # ### Exercise 4: a transpose is missing
 #
-# One step is left: from $dZ$ of a layer to that of the layer before. Somebody wrote `dZ_prev = (W @ dZ) * slope`. It ran
-# without an error, because both layers had the same number of units. Write it right, for a tanh layer: `back(dZ, W, Z_prev)`,
-# with `dZ` (n, m), `W` (n, n_prev), `Z_prev` (n_prev, m). The $1/m$ is in `dZ` already. (Activation $j$ of the layer before
-# enters all units $i$, with the weights $W_{ij}$. What do they send back to it?)
+# One step is left: from $dZ$ of a layer to that of the layer before. Somebody wrote
+# `dZ_prev = (W @ dZ) * slope`. It ran without an error, because both layers had the same number of
+# units. Write it right, for a tanh layer: `back(dZ, W, Z_prev)`, with `dZ` (n, m), `W` (n, n_prev),
+# `Z_prev` (n_prev, m). The $1/m$ is in `dZ` already. (Activation $j$ of the layer before enters all
+# units $i$, with the weights $W_{ij}$. What do they send back to it?)
 
 
 # %%
@@ -494,8 +495,9 @@ exercises.q4.check(back)
 #
 # $$dZ^{[l-1]} = \big(W^{[l]T} dZ^{[l]}\big) * g'(Z^{[l-1]}).$$
 #
-# Read it aloud: what a unit has to answer for is what the units after it have to answer for, through the weights that lead
-# there, times its own slope. A saturated unit, $g' \approx 0$, answers for nothing and learns nothing.
+# Read it aloud: what a unit has to answer for is what the units after it have to answer for, through
+# the weights that lead there, times its own slope. A saturated unit, $g' \approx 0$, answers for
+# nothing and learns nothing.
 
 
 # %%
@@ -511,20 +513,16 @@ def backward(dZ, Z, A, W, slopes):
 
 
 # %% [markdown]
-# **Two yardsticks.** TensorFlow's `GradientTape` watches a computation and differentiates it ([automatic
-# differentiation](../docs/glossary.md#automatic-differentiation)). And central differences need nothing but the cost: nudge one weight up and down,
-# and see how $J$ changes. We take a network 5–4–4–3 with softmax, and each activation in turn.
+# **Two yardsticks.** TensorFlow's `GradientTape` watches a computation and differentiates it
+# ([automatic differentiation](../docs/glossary.md#automatic-differentiation)). And central differences
+# need nothing but the cost: nudge one weight up and down, and see how $J$ changes. We take a network
+# 5–4–4–3 with softmax, and each activation in turn.
 #
 # **Predict.** How many passes through the network do central differences need, for $P$ parameters?
 
 # %%
 inputs, classes = rng.normal(size=(5, 30)), rng.integers(3, size=30)
 Y = np.eye(3)[:, classes]  # one-hot: a row for each class, a column for each example
-
-
-def flat(parts):
-    """All numbers of a list of arrays in one row."""
-    return np.concatenate([part.ravel() for part in parts])
 
 
 def cost(W, b, g):
@@ -544,18 +542,19 @@ for name in ("linear", "sigmoid", "tanh", "relu"):
     W, b = random_network((5, 4, 4, 3), rng)
     Z, A = forward(inputs, W, b, [g, g, softmax])
     dW, db = backward((A[-1] - Y) / 30, Z, A, W, [slope, slope])
-    ours = flat(dW + db)
-    claims.check(f"{name}: back propagation gives what the tape gives",
-                 ours, flat(by_tape(W, b, name)), within=1e-5)  # fmt: skip
-    nudged = flat(yardsticks.central_differences(partial(cost, W, b, g), W + b))
-    claims.check(f"{name}: and what central differences give", ours, nudged, within=1e-5)
+    ours, tape = yardsticks.flat(dW + db), yardsticks.flat(by_tape(W, b, name))
+    claims.check(f"{name}: back propagation gives what the tape gives", ours, tape, within=1e-5)
+    nudged = yardsticks.central_differences(partial(cost, W, b, g), W + b)
+    claims.check(f"{name}: and what nudging gives", ours, yardsticks.flat(nudged), within=1e-5)
 
 # %% [markdown]
-# Central differences need two forward passes *per parameter*. Back propagation needs one pass forward and one back for all of them
-# together: that is why networks with millions of weights can be trained at all.
+# Central differences need two forward passes *per parameter*. Back propagation needs one pass forward
+# and one back for all of them together: that is why networks with millions of weights can be trained at
+# all.
 #
-# Training is now a loop: forward, backward, one step downhill, again. (All gradients come first; the step is taken when all are
-# known.) An iteration may use all examples or, as we will need later, some of them.
+# Training is now a loop: forward, backward, one step downhill, again. (All gradients come first; the
+# step is taken when all are known.) An iteration may use all examples or, as we will need later, some
+# of them.
 
 
 # %%
@@ -575,10 +574,11 @@ def train(W, b, bends, X, Y, iterations, alpha):
 #
 # ## 6. What hidden units are for
 #
-# Two half moons, interlocked, with noise. We know how they were made, so we know the best possible classifier, too: it
-# compares the two [densities](../docs/glossary.md#density). (Each is a half circle, blurred by a [normal
-# distribution](../docs/glossary.md#normal-distribution).) No method can do better on average. The network has two inputs, a hidden layer of tanh units
-# and a sigmoid unit; it learns from 500 points, and 10,000 *fresh* ones judge it.
+# Two half moons, interlocked, with noise. We know how they were made, so we know the best possible
+# classifier, too: it compares the two [densities](../docs/glossary.md#density). (Each is a half circle,
+# blurred by a [normal distribution](../docs/glossary.md#normal-distribution).) No method can do better
+# on average. The network has two inputs, a hidden layer of tanh units and a sigmoid unit; it learns
+# from 500 points, and 5,000 *fresh* ones judge it.
 
 # %%
 ALL = slice(None)
@@ -592,7 +592,7 @@ def network(points, side, units, rng):
     return lambda points: forward(points.T, W, b, [np.tanh, sigmoid])[1][-1][0]
 
 
-fresh, fresh_side = yardsticks.moons(10_000, SEED + 1_000)
+fresh, fresh_side = yardsticks.moons(5_000, SEED + 1_000_000)
 
 
 def log_loss(p):
@@ -604,9 +604,10 @@ def log_loss(p):
 lowest = log_loss(yardsticks.moons_probability(fresh))
 
 # %% [markdown]
-# **Predict.** One unit; two tanh units in a hidden layer; eight. Draw the border that each will find. Now we start each network ten
-# times, from other random weights. Will it find the same border each time? (In the figure, discs are class 0 and triangles
-# class 1; the border is where a network gives both a half. Dashed is the best possible.)
+# **Predict.** One unit; two tanh units in a hidden layer; eight. Draw the border that each will find.
+# Now we start each network ten times, from other random weights. Will it find the same border each
+# time? (In the figure, discs are class 0 and triangles class 1; the border is where a network gives
+# both a half. Dashed is the best possible.)
 
 # %%
 points, side = yardsticks.moons(500, SEED)
@@ -623,20 +624,22 @@ plotting.show(yardsticks.TEXTS["moons"])
 
 # %%
 excess = {title: [log_loss(net(fresh)) - lowest for net in nets] for title, nets in found.items()}
-near = {title: np.sum(np.array(values) < 0.05) for title, values in excess.items()}
 claim("Moons: one unit exceeds the best possible log loss, nats", *excess["one unit"], above=0.1)
-claim("Moons: of ten starts, those that take two units within .05 nats of the best possible",
-      near["2 tanh units"], below=5, digits=0)  # fmt: skip
-claim("Moons: and those that take eight units there", near["8 tanh units"], above=8, digits=0)
+near = {title: np.sum(np.array(values) < 0.05) for title, values in excess.items()}
+text = "Moons: of ten starts, those that take {} units within .05 nats of the best possible"
+claim(text.format("two"), near["2 tanh units"], below=5, digits=0)
+claim(text.format("eight"), near["8 tanh units"], above=8, digits=0, headline=True)
 
 # %% [markdown]
-# One unit draws a straight line. Two could bend it, but from most starts they get stuck. Eight find the curve from every start or
-# nearly. So never judge a network by one start.
+# One unit draws a straight line. Two could bend it, but from most starts they get stuck. Eight find the
+# curve. So never judge a network by one start.
 #
-# **Would something cheaper do?** Three rivals. *Nearest neighbours* asks the closest points. *Polynomial* gives one unit the
-# products of the inputs, such as $x_1^2 x_2$, as new features. And *untrained* is our network with a hidden layer that nobody trains: its
-# weights stay as they were drawn, and only the last unit learns. Their settings are chosen by
-# [cross-validation](../docs/glossary.md#cross-validation), by the log loss. Ten data sets, new ones each; the network takes one start for each.
+# **Would something cheaper do?** Three rivals. *Nearest neighbours* asks the closest points.
+# *Polynomial* gives one unit the products of the inputs, such as $x_1^2 x_2$, as new features. And
+# *untrained* is our network with a hidden layer that nobody trains: its weights stay as they were
+# drawn, and only the last unit learns. Their settings are chosen by
+# [cross-validation](../docs/glossary.md#cross-validation), by the log loss. Ten data sets, new ones
+# each; the network takes one start for each.
 #
 # **Predict.** Which rival comes nearest to the trained network? Does the untrained one need more units?
 
@@ -651,24 +654,23 @@ over.agg(["mean", "sem"]).T.round(3)
 
 # %%
 trained = over["8 trained units"]
-claim("Moons: eight trained units exceed the best possible log loss by little",
-      **claims.mean_and_error(trained, "data sets"),
-      below=0.03, digits=3, unit="nats", headline=True)  # fmt: skip
-claim("Moons: eight units that nobody trained have a higher log loss than eight trained ones",
-      **claims.mean_and_error(over["8 untrained units"] - trained, "data sets"),
-      above=0, digits=3, unit="nats", headline=True)  # fmt: skip
-claim("Moons: a hundred untrained units are as good, difference in log loss",
-      **claims.mean_and_error(over["100 untrained units"] - trained, "data sets"),
-      above=-0.012, below=0.012, digits=3, unit="nats")  # fmt: skip
+claim("Moons: eight trained units exceed the best possible log loss by little, nats",
+      **claims.mean_and_error(trained, "data sets"), below=0.03, digits=3)  # fmt: skip
+apart = claims.mean_and_error(over["8 untrained units"] - trained, "data sets")
+text = "Moons: eight units that nobody trained have a higher log loss than eight trained ones, nats"
+claim(text, **apart, above=0, digits=3, headline=True)
+apart = claims.mean_and_error(over["100 untrained units"] - trained, "data sets")
+text = "Moons: a hundred untrained units are as good, difference in log loss"
+claim(text, **apart, above=-0.012, below=0.012, digits=3)
 
 # %% [markdown]
-# The trained network is close to the best possible, and so are the polynomial and a hundred units that nobody trained.
-# What training buys is *fewer* units: eight untrained ones are not enough.
+# The trained network is close to the best possible, and so are the polynomial and a hundred units that
+# nobody trained. What training buys is *fewer* units: eight untrained ones are not enough.
 #
 # **Where to start.** In section 1 the weights started at zero. Why not here?
 #
-# **Predict.** Eight hidden units start with all weights at ½ and biases at 0. How many *different* units does the network have
-# after 500 steps?
+# **Predict.** Eight hidden units start with all weights at ½ and biases at 0. How many *different*
+# units does the network have after 500 steps?
 
 # %%
 start = [np.full((8, 2), 0.5), np.full((1, 8), 0.5)], [np.zeros((8, 1)), np.zeros((1, 1))]
@@ -677,11 +679,12 @@ bends = [ACTIVATIONS["tanh"], ACTIVATIONS["sigmoid"]]
 claims.check("Eight equal hidden units stay equal", np.ptp(first, axis=0), 0, within=1e-6)
 
 # %% [markdown]
-# Equal units get equal gradients, so they stay equal for ever: eight do the work of one. Random weights break the
-# tie. *How large* they should be is a question for the lesson `training_deep_networks`.
+# Equal units get equal gradients, so they stay equal for ever: eight do the work of one. Random weights
+# break the tie. *How large* they should be is a question for the lesson `training_deep_networks`.
 #
-# **Try it.** A network that learns before your eyes. One hidden unit on the moons: which border can it draw? The spiral with
-# ReLU: one layer of eight units, or three? What does depth bring when the activation is the identity?
+# **Try it.** A network that learns before your eyes. One hidden unit on the moons: which border can it
+# draw? The spiral with ReLU: one layer of eight units, or three? What does depth bring when the
+# activation is the identity?
 
 # %% tags=["nbval-ignore-output"]
 explorers.playground(yardsticks.playgrounds(points, side, SEED))
@@ -691,142 +694,122 @@ explorers.playground(yardsticks.playgrounds(points, side, SEED))
 #
 # ## 7. The slide's Keras model, step by step
 #
-# The slides end with a network in Keras that reads digits. **Step 1: stack the layers.** `Flatten` lays the 28 × 28 pixels in a row; then
-# come 128 ReLU units and 10 softmax units. `Dropout(0.2)` switches off a random fifth of the hidden units at each step
-# of training; what for, the lesson `regularization` will say.
+# The slides end with a network in Keras that reads digits. **Step 1: stack the layers.** `Flatten` lays
+# the 28 × 28 pixels in a row; then come 128 ReLU units and 10 softmax units. `Dropout(0.2)` switches
+# off a random fifth of the hidden units at each step of training; what for, the lesson `regularization`
+# will say.
 
 
 # %%
 def slide_model():
-    return keras.Sequential(
-        [
-            keras.Input((28, 28)),
-            layers.Flatten(),
-            layers.Dense(128, activation="relu"),
-            layers.Dropout(0.2),
-            layers.Dense(10, activation="softmax"),
-        ]
-    )
+    return keras.Sequential([
+        keras.Input((28, 28)),
+        layers.Flatten(),
+        layers.Dense(128, activation="relu"),
+        layers.Dropout(0.2),
+        layers.Dense(10, activation="softmax"),
+    ])  # fmt: skip
 
 
-model = slide_model()
-claims.check("The slide's model has the weights of 784–128–10 and no others",
-             model.count_params(), parameters((784, 128, 10)))  # fmt: skip
+counted = slide_model().count_params()
+claims.check("Its parameters are those of 784–128–10", counted, parameters((784, 128, 10)))
 
 # %% [markdown]
-# **Step 2: say how to learn.** `compile` names three things. The *optimiser* takes the steps; "adam" is a cleverer step than
-# $w := w - \alpha\,dw$, explained in the lesson `optimizers`. The *loss* is the cross-entropy; "sparse" means that labels are given as
-# 0 to 9 and not one-hot. *Metrics* are only reported.
+# **Step 2: say how to learn.** `compile` names three things. The *optimiser* takes the steps; "adam" is
+# a cleverer step than $w := w - \alpha\,dw$, explained in the lesson `optimizers`. The *loss* is the
+# cross-entropy; "sparse" means that labels are given as 0 to 9 and not one-hot. *Metrics* are only
+# reported.
 #
-# **Step 3: learn.** `fit` does not take all pictures at every step. It shuffles them, takes a *mini-batch* of 32, makes a step, and
-# goes on to the next 32. A pass over all pictures is an *epoch*. After each epoch it also judges the validation pictures, if they are given.
+# **Step 3: learn.** `fit` does not take all pictures at every step. It shuffles them, takes a
+# *mini-batch* of 32, makes a step, and goes on to the next 32. A pass over all pictures is an *epoch*.
+# After each epoch it also judges the validation pictures, if they are given.
 #
-# **Predict.** How many steps are 20 epochs of 800 pictures? What will the log loss do with the epochs, on the pictures that are
-# learned from and on those that are not?
+# **Predict.** How many steps are 20 epochs of 800 pictures? What will the log loss do with the epochs,
+# on the pictures that are learned from and on those that are not?
 
 # %%
 pictures = pixels.reshape(-1, 28, 28)
-
-
-def learn(rows, keep):
-    """The slide's model trained on a training set; keep: how to keep its best epoch."""
+networks, histories = [], []
+for rows in tqdm(sets, "networks", leave=False):
     model = slide_model()
     model.compile("adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-    a, b = rows[LEARN], rows[VALIDATE]
-    history = model.fit(pictures[a], labels[a], batch_size=32, epochs=EPOCHS, verbose=0,
-                        validation_data=(pictures[b], labels[b]), callbacks=[keep])  # fmt: skip
-    return model, history.history
-
-
-trained = []
-for rows in tqdm(sets, "networks", leave=False):
+    a, b = rows[:800], rows[800:]
     keep = keras.callbacks.EarlyStopping("val_loss", patience=EPOCHS, restore_best_weights=True)
-    trained.append(learn(rows, keep))
-history = trained[0][1]
-plt.plot(range(1, EPOCHS + 1), history["loss"], label="learned from")
-plt.plot(range(1, EPOCHS + 1), history["val_loss"], label="validation")
+    fit = model.fit(pictures[a], labels[a], batch_size=32, epochs=EPOCHS, verbose=0,
+                    validation_data=(pictures[b], labels[b]), callbacks=[keep])  # fmt: skip
+    networks.append(model)
+    histories.append(fit.history)
+
+learned, validated = (np.array([h[key] for h in histories]) for key in ("loss", "val_loss"))
+for losses, label in ((learned, "learned from"), (validated, "validation")):
+    plt.plot(range(1, EPOCHS + 1), losses.mean(axis=0), label=label)
 plt.gca().set(xlabel="epoch", ylabel="log loss in nats", xticks=range(2, EPOCHS + 1, 2))
 plt.legend()
 plotting.show(yardsticks.TEXTS["epochs"])
+gap = claims.mean_and_error((validated - learned)[:, -1], "training sets")
+claim("Digits: after all epochs validation lies above what is learned from, nats", **gap, above=0.1)
 
 # %% [markdown]
-# The first curve falls on and on: the network begins to learn its 800 pictures by heart ([overfitting](../docs/glossary.md#overfitting)). The second
-# soon stops falling. So we keep the weights of the epoch with the lowest validation loss. That is what the *callback* `EarlyStopping` did, and
-# `regularization` begins with it.
+# The first curve falls on and on, the second soon stops: the network begins to learn its 800 pictures
+# by heart ([overfitting](../docs/glossary.md#overfitting)). So we keep the weights of the epoch with
+# the lowest validation loss. The *callback* `EarlyStopping` did that; `regularization` begins with it.
 #
 # **Step 4: judge**, once, on the test pictures. `evaluate` gives the loss and the metrics.
 
 # %% tags=["atol=0.05"]
-loss, accuracy_of_first = trained[0][0].evaluate(pictures[test], labels[test], verbose=0)
-print(f"The first network: log loss {loss:.2f} nats, accuracy {accuracy_of_first:.2f}")
+loss_of_first, accuracy_of_first = networks[0].evaluate(pictures[test], labels[test], verbose=0)
+print(f"The first network: log loss {loss_of_first:.2f} nats, accuracy {accuracy_of_first:.2f}")
 
 # %% [markdown]
-# **Is it our network?** Take dropout away and step by plain gradient descent (Keras: "sgd", *stochastic gradient descent*, since the
-# batches are drawn at random). Give Keras and our `train` the same start and the same batches.
+# (In section 9 our own `train` takes steps of Keras and arrives at the same weights.) **Is a network
+# worth its trouble?** The rivals see the same training sets, and the same validation pictures choose
+# their settings. *Untrained* is again a hidden layer as it was drawn, of 128 or 1,000 ReLU units. An
+# *SVM* (support vector machine) is a classical method that compares a picture with those it has learned
+# from.
 #
-# **Predict.** How far apart are their weights after 20 steps?
-
-# %%
-batches = rng.permutation(sets[0])[:640].reshape(20, 32)
-W, b = random_network((784, 128, 10), rng)
-twin = give(keras_network((784, 128, 10), ["relu", "softmax"]), W, b)
-twin.compile(keras.optimizers.SGD(0.1), keras.losses.SparseCategoricalCrossentropy(dtype="float64"))
-for batch in batches:
-    twin.train_on_batch(pixels[batch].astype(float), labels[batch])
-bends = [ACTIVATIONS["relu"], (softmax, None)]
-after, _ = train(W, b, bends, pixels.T.astype(float), np.eye(10)[:, labels], batches, alpha=0.1)
-moved = np.linalg.norm(after[0] - W[0])
-apart = np.linalg.norm(after[0] - twin.get_weights()[0].T) / moved
-claims.check("Our steps lead to Keras's weights, relative to the way", apart, 0, within=1e-6)
-
-# %% [markdown]
-# They are the same network. Is it worth its trouble? The rivals see the same training sets, and the same validation pictures choose
-# their settings. *Untrained* is again a hidden layer as it was drawn, of 128 or 1,000 ReLU units. An *SVM* (support vector
-# machine) is a classical method that compares a picture with those it has learned from.
-#
-# **Predict.** Put them in order: softmax alone, one-vs-one, nearest neighbours, SVM, the network, the two untrained layers.
+# **Predict.** Put them in order: softmax alone, one-vs-one, nearest neighbours, SVM, the network, the
+# two untrained layers.
 
 # %%
 for name, (make, grid) in yardsticks.digit_rivals(SEED).items():
-    fitted = [[make(setting).fit(pixels[a], labels[a]) for setting in grid]
-              for a in tqdm([rows[LEARN] for rows in sets], name, leave=False)]  # fmt: skip
-    chosen = best(fitted, yardsticks.accuracy)
-    right[name] = np.array([model.predict(pixels[test]) == labels[test] for model in chosen])
-answers = [model.predict(pictures[test], verbose=0).argmax(axis=1) for model, _ in trained]
+    fitted = [[make(setting).fit(*exam.learn(k)) for setting in grid]
+              for k in tqdm(range(SETS), name, leave=False)]  # fmt: skip
+    right[name] = exam.reads(exam.best(fitted, "accuracy"))
+answers = [network.predict(pictures[test], verbose=0).argmax(axis=1) for network in networks]
 right["the slide's network"] = np.array(answers) == labels[test]
 table = {name: hits.mean() for name, hits in right.items()}
 pd.Series(table).sort_values().round(3).to_frame("accuracy on test pictures")
 
 # %%
 net = 1.0 * right["the slide's network"]
-for rival, claimed in {
-    "softmax": "Digits: the slide's network reads more than softmax alone",
-    "128 untrained units": "Digits: it reads more than 128 units that nobody trained",
-}.items():
-    over = yardsticks.over_both(net - right[rival], "pictures")
-    claim(claimed, **over, above=0, digits=3, headline=rival == "softmax")
+over = yardsticks.over_both(net - right["softmax"], "pictures")
+text = "Digits: the slide's network reads more than softmax alone"
+claim(text, **over, above=0, digits=3, headline=True)
+over = yardsticks.over_both(net - right["128 untrained units"], "pictures")
+claim("Digits: it reads more than 128 units that nobody trained", **over, above=0, digits=3)
 over = yardsticks.over_both(right["SVM"] - net, "pictures")
-claim(
-    "Digits: an SVM reads more than the slide's network", **over, above=0, digits=3, headline=True
-)
+text = "Digits: an SVM reads more than the slide's network"
+claim(text, **over, above=0, digits=3, headline=True)
 
 # %% [markdown]
-# The hidden layer adds to softmax. But with a thousand pictures the SVM reads more, a thousand untrained units read about as many, and so does one-vs-one.
-# A network is not the best tool for every job. Its turn comes with more data and with layers made for
-# pictures: see the lesson `convolutions`.
+# The hidden layer adds to softmax. But with a thousand pictures the SVM reads more, and the table has
+# cheap methods that come close. A network is not the best tool for every job. What helps it on pictures
+# is a layer made for them: see the lesson `convolutions`.
 #
-# *Learned: the slide's model is forward and back propagation on mini-batches. Learn, validate, test: three sets, three jobs.*
+# *Learned: the slide's model is forward and back propagation on mini-batches. Learn, validate, test:
+# three sets, three jobs.*
 #
 # ## 8. A number instead of a class: 0, 1 or 2 hidden layers
 #
-# The slides' other playground trains a *regressor*, a network that predicts a number, with no, one or two hidden layers. Two
-# things change: the output unit has no bend, and the loss is the *mean squared error*. Let us predict the brightness $y$ of a
-# pulsating star from the phase $x$ of its beat. We make the data, so we know the truth: $y = f(x) + \text{noise}$. An error $y - \hat y$ then is
-# $f(x) - \hat y$ plus noise that nobody can predict. So the yardstick is $f$, and we compare $(f - \hat y)^2$, the *excess* over
-# the noise.
+# The slides' other playground trains a *regressor*, a network that predicts a number, with no, one or
+# two hidden layers. Two things change: the output unit has no bend, and the loss is the *mean squared
+# error*. Let us predict the brightness $y$ of a pulsating star from the phase $x$ of its beat. We make
+# the data, so we know the truth: $y = f(x) + \text{noise}$. An error $y - \hat y$ then is
+# $f(x) - \hat y$ plus noise that nobody can predict. So the yardstick is $f$, and we compare
+# $(f - \hat y)^2$, the *excess* over the noise.
 #
-# **Predict.** How does the curve of a network without a hidden layer look? With eight tanh units? With two layers of eight? Which
-# is closest to $f$?
+# **Predict.** How does the curve of a network without a hidden layer look? With eight tanh units? With
+# two layers of eight? Which is closest to $f$?
 
 
 # %%
@@ -849,8 +832,8 @@ phase = np.linspace(-1, 1, 200, dtype="float32")[:, None]
 fits = {}
 for hidden in (0, 1, 2):
     models = [regressor(hidden) for _ in x]
-    networks = training.fit_many(models, x, y, 1_000, description=f"{hidden} hidden layers")
-    fits[f"{hidden} hidden layers"] = networks(np.tile(phase, (10, 1, 1)))[..., 0]
+    copies = training.fit_many(models, x, y, 1_000, description=f"{hidden} hidden layers")
+    fits[f"{hidden} hidden layers"] = copies(np.tile(phase, (10, 1, 1)))[..., 0]
 
 plt.plot(phase, f(phase), "k--", label="$f$")
 plt.plot(x[0], y[0], "o", color="0.7", zorder=0)
@@ -861,9 +844,9 @@ plt.legend()
 plotting.show(yardsticks.TEXTS["curves"])
 
 # %% [markdown]
-# (`training.fit_many` is the course's `fit` for many small networks side by side. And mind the shapes: predictions
-# come as a column (100, 1). If $y$ were a row (100,), NumPy would quietly make `y - prediction` a square of 100 × 100
-# differences.) The rivals, tuned by cross-validation as before:
+# (`training.fit_many` is the course's `fit` for many small networks side by side. And mind the shapes:
+# predictions come as a column (100, 1). If $y$ were a row (100,), NumPy would quietly make
+# `y - prediction` a square of 100 × 100 differences.) The rivals, tuned by cross-validation as before:
 
 # %%
 line = LinearRegression()
@@ -876,42 +859,44 @@ excess = pd.DataFrame(excess)
 excess.agg(["mean", "sem"]).T.round(3)
 
 # %%
-one = excess["1 hidden layers"]
-claim("Curve: the excess of a line over that of one hidden layer",
-      **claims.mean_and_error(excess["0 hidden layers"] - one, "data sets"), above=0.3)  # fmt: skip
+apart = {name: claims.mean_and_error(values - excess["1 hidden layers"], "data sets")
+         for name, values in excess.items()}  # fmt: skip
+text = "Curve: the excess of a line over that of one hidden layer"
+claim(text, **apart["0 hidden layers"], above=0.3)
 claim("Curve: a second hidden layer changes little, difference in excess",
-      **claims.mean_and_error(excess["2 hidden layers"] - one, "data sets"),
-      above=-0.01, below=0.01, digits=4, headline=True)  # fmt: skip
+      **apart["2 hidden layers"], above=-0.01, below=0.01, digits=4, headline=True)  # fmt: skip
 claim("Curve: a hundred untrained units are as near, difference in excess",
-      **claims.mean_and_error(excess["100 untrained units"] - one, "data sets"),
-      above=-0.01, below=0.01, digits=4)  # fmt: skip
+      **apart["100 untrained units"], above=-0.01, below=0.01, digits=4)  # fmt: skip
 
 # %% [markdown]
-# The first hidden layer makes the line a curve; nearly all of the excess goes. The second adds nothing here. Depth is no aim in
-# itself, and this course will ask each time what it is good for.
+# The first hidden layer makes the line a curve; nearly all of the excess goes. The second adds nothing
+# here. Depth is no aim in itself, and this course will ask each time what it is good for.
 #
-# *Learned: for a number, take the bend from the output and square the error. More layers are not better by themselves.*
+# *Learned: for a number, take the bend from the output and square the error. More layers are not better
+# by themselves.*
 #
 # ## Summary
 #
 # These are the sentences of this lesson, with the numbers that were computed above and their
-# [standard error](../docs/glossary.md#standard-error). What has to agree exactly was checked beside its code.
+# [standard error](../docs/glossary.md#standard-error). What has to agree exactly was checked beside its
+# code.
 
 # %% tags=["rtol=0.3", "atol=0.05"]
 claim
 
 # %% [markdown]
-# **What holds**: a unit is a regression; layers are matrix products with a bend between; back propagation is the chain rule.
-# **What it costs**: one pass forward and one back per step. **What to remember**: no bend, no depth; no random start, no
-# different units; no verdict from one start, and none without the cheapest rival.
+# **What holds**: a unit is a regression; layers are matrix products with a bend between; back
+# propagation is the chain rule. **What it costs**: one pass forward and one back per step. **What to
+# remember**: no bend, no depth; no random start, no different units; no verdict from one start, and
+# none without the cheapest rival.
 #
-# ## 9. Further: three exercises, and details of sections 3 to 5
+# ## 9. Further: three exercises, and details of sections 3 to 7
 #
 # ### Exercise 5: how many different hidden units?
 #
-# A network of 3 inputs, 4 tanh units and a sigmoid unit takes a hundred steps of gradient descent. All biases start at 0.
-# How many *different* hidden units does it have then, judged by their weights in and out? Give a number from 1 (all four are
-# alike) to 4 (no two are alike) for each start of the weights.
+# A network of 3 inputs, 4 tanh units and a sigmoid unit takes a hundred steps of gradient descent. All
+# biases start at 0. How many *different* hidden units does it have then, judged by their weights in and
+# out? Give a number from 1 (all four are alike) to 4 (no two are alike) for each start of the weights.
 
 # %%
 different = {
@@ -926,8 +911,8 @@ exercises.q5.check(different)
 # %% [markdown]
 # ### Exercise 6: depth without a bend
 #
-# Write `collapse(W, b)`: for lists of weights and biases of linear layers, of any length, the one matrix and the one column of
-# biases, of shape (n, 1), that do the same. Return both.
+# Write `collapse(W, b)`: for lists of weights and biases of linear layers, of any length, the one
+# matrix and the one column of biases, of shape (n, 1), that do the same. Return both.
 
 
 # %%
@@ -940,11 +925,11 @@ exercises.q6.check(collapse)
 # %% [markdown]
 # ### Exercise 7: updates on the way back
 #
-# Back propagation is "passing through the hidden layers backwards, updating each time the weights", says the slide
-# *Training a Neural Network*. Taken at its word, $W^{[2]}$ is changed *before* $dZ$ has travelled through it. For the network
-# $A^{[1]} = \tanh(W^{[1]} X)$, $A^{[2]} = W^{[2]} A^{[1]}$, with $J = \tfrac{1}{2m} \sum (A^{[2]} - Y)^2$ and without biases,
-# write one true step of gradient descent: `step(W1, W2, X, Y, alpha)` returns the new `W1` and `W2`, and leaves the old
-# arrays as they are.
+# Back propagation is "passing through the hidden layers backwards, updating each time the weights",
+# says the slide *Training a Neural Network*. Taken at its word, $W^{[2]}$ is changed *before* $dZ$ has
+# travelled through it. For the network $A^{[1]} = \tanh(W^{[1]} X)$, $A^{[2]} = W^{[2]} A^{[1]}$, with
+# $J = \tfrac{1}{2m} \sum (A^{[2]} - Y)^2$ and without biases, write one true step of gradient descent:
+# `step(W1, W2, X, Y, alpha)` returns the new `W1` and `W2`, and leaves the old arrays as they are.
 
 
 # %%
@@ -955,9 +940,9 @@ exercises.q7.check(step)
 # exercises.q7.hint()  # and .solution()
 
 # %% [markdown]
-# Sigmoid and tanh are one curve, shifted and stretched: $\tanh z = 2\sigma(2z) - 1$. The tenth of leaky ReLU is the slide's
-# choice; Keras has two others, one in its layer and another in its function. A *temperature* $T$ by which the scores
-# are divided leads from softmax ($T = 1$) to hardmax ($T \to 0$).
+# Sigmoid and tanh are one curve, shifted and stretched: $\tanh z = 2\sigma(2z) - 1$. The tenth of leaky
+# ReLU is the slide's choice; Keras has two others, one in its layer and another in its function. A
+# *temperature* $T$ by which the scores are divided leads from softmax ($T = 1$) to hardmax ($T \to 0$).
 
 # %%
 claims.check("tanh is a stretched sigmoid", np.tanh(z), 2 * sigmoid(2 * z) - 1, within=1e-6)
@@ -970,10 +955,30 @@ claims.check("Near T = 0 softmax is hardmax, in the mean over the scores",
              np.abs(softmax(scores / 1e-4) - (scores == scores.max(axis=0))).mean(), 0, within=1e-3)  # fmt: skip
 
 # %% [markdown]
+# **Is it our network?** Take dropout away and step by plain gradient descent (Keras: "sgd", *stochastic
+# gradient descent*, since the batches are drawn at random). Give Keras and our `train` the same start
+# and the same batches.
+#
+# **Predict.** How far apart are their weights after 20 steps?
+
+# %%
+batches = rng.permutation(sets[0])[:640].reshape(20, 32)
+W, b = random_network((784, 128, 10), rng)
+twin = give(keras_network((784, 128, 10), ["relu", "softmax"]), W, b)
+twin.compile(keras.optimizers.SGD(0.1), keras.losses.SparseCategoricalCrossentropy(dtype="float64"))
+for batch in batches:
+    twin.train_on_batch(pixels[batch].astype(float), labels[batch])
+bends = [ACTIVATIONS["relu"], (softmax, None)]
+after, _ = train(W, b, bends, pixels.T.astype(float), np.eye(10)[:, labels], batches, alpha=0.1)
+moved = np.linalg.norm(after[0] - W[0])
+apart = np.linalg.norm(after[0] - twin.get_weights()[0].T) / moved
+claims.check("Our steps lead to Keras's weights, relative to the way", apart, 0, within=1e-6)
+
+# %% [markdown]
 # Where scikit-learn's softmax has its optimum on real pictures, our gradient must vanish.
 
 # %%
-some = sets[0][LEARN]
+some = sets[0][:800]
 optimum = LogisticRegression(C=0.3, tol=1e-8, max_iter=10_000)
 optimum.fit(pixels[some].astype(float), labels[some])
 W, b = [optimum.coef_], [optimum.intercept_[:, None]]
@@ -983,9 +988,9 @@ claims.check("At scikit-learn's optimum the slopes of our cost vanish",
              dW[0] + W[0] / (0.3 * 800), 0, within=1e-4)  # fmt: skip
 
 # %% [markdown]
-# NumPy's own messages do not know your network: some mistakes raise an error that names neither layer nor weight, and some
-# run. `course_utils.lessons.neural_networks` holds the functions of this lesson with their input checked. Here is what it says to
-# four common slips.
+# NumPy's own messages do not know your network: some mistakes raise an error that names neither layer
+# nor weight, and some run. `course_utils.lessons.neural_networks` holds the functions of this lesson
+# with their input checked. Here is what it says to four common slips.
 
 # %%
 W, b = lesson.start([3, 2, 1], lambda n_in, n_out: n_in**-0.5, rng)
@@ -1009,9 +1014,10 @@ claims.check("The functions with checked input give what ours give", ours, their
 # %% [markdown]
 # ## 10. Further: does the second layer pay on real wines?
 #
-# The slides' regressor predicts prices of houses. (Those data, on Boston, were withdrawn from scikit-learn for an
-# ethical reason.) Here are white wines instead: eleven measurements, and the score that tasters gave. Rows that occur twice are
-# kept once. Networks learn from 2,000 wines, 600 others choose the number of steps, and the rest judges; for the rivals they choose the settings.
+# The slides' regressor predicts prices of houses. (Those data, on Boston, were withdrawn from
+# scikit-learn for an ethical reason.) Here are white wines instead: eleven measurements, and the score
+# that tasters gave. Rows that occur twice are kept once. Networks learn from 2,000 wines, 600 others
+# choose the number of steps, and the rest judges; for the rivals they choose the settings.
 
 # %% tags=["rtol=0.1"]
 wines = data.load_wine_quality("white")
@@ -1063,17 +1069,19 @@ claim("Wines: units that nobody trained have a smaller squared error than a line
       **claims.mean_and_error(saved, "test wines"), above=0, digits=3)  # fmt: skip
 
 # %% [markdown]
-# (The error is over test wines, for one training set; the networks are a mean over four starts.) On real data the gains over a line
-# are small, and the units that nobody trained have the larger one.
+# (The error is over test wines, for one training set; the networks are a mean over four starts.) On
+# real data the gains over a line are small, and the units that nobody trained have the larger one.
 #
 # ### Further reading
 #
 # * F. Rosenblatt: *The perceptron*, Psychological Review 65 (1958). A unit with a step for $g$.
-# * D. Rumelhart, G. Hinton, R. Williams: *Learning representations by back-propagating errors*, Nature 323 (1986).
-# * J. Bridle: *Training Stochastic Model Recognition Algorithms as Networks can Lead to Maximum Mutual Information
-#   Estimation of Parameters*, NIPS 2 (1989). Introduces softmax.
-# * A. Rahimi, B. Recht: *Weighted Sums of Random Kitchen Sinks: Replacing minimization with randomization in
-#   learning*, NIPS 21 (2008). Hidden units that nobody trains.
+# * D. Rumelhart, G. Hinton, R. Williams: *Learning representations by back-propagating errors*, Nature
+#   323 (1986).
+# * J. Bridle: *Training Stochastic Model Recognition Algorithms as Networks can Lead to Maximum Mutual
+#   Information Estimation of Parameters*, NIPS 2 (1989). Introduces softmax.
+# * A. Rahimi, B. Recht: *Weighted Sums of Random Kitchen Sinks: Replacing minimization with
+#   randomization in learning*, NIPS 21 (2008). Hidden units that nobody trains.
 # * J. Fürnkranz: *Round Robin Classification*, JMLR 2 (2002). Why pairs are quick and good.
-# * C. Bishop: *Pattern Recognition and Machine Learning*, Springer 2006. Chapters 4 and 5 cover this lesson.
+# * C. Bishop: *Pattern Recognition and Machine Learning*, Springer 2006. Chapters 4 and 5 cover this
+#   lesson.
 # * The [TensorFlow Playground](https://playground.tensorflow.org/), which the slides recommend.

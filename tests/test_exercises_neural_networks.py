@@ -259,6 +259,15 @@ def rate_of_the_first_case(W1, W2, X, Y, alpha):
     return q7.answer(W1, W2, X, Y, 0.5)
 
 
+def collapse_with_a_border(W, b):
+    """Every layer as one matrix, with its biases as a column and a 1 in the corner."""
+    product = np.eye(W[0].shape[1] + 1)
+    for W_l, b_l in zip(W, b, strict=True):
+        corner = np.eye(1, W_l.shape[1] + 1, W_l.shape[1])
+        product = np.vstack([np.hstack([W_l, b_l]), corner]) @ product
+    return product[:-1, :-1], product[:-1, -1:]
+
+
 RIGHT = {
     "q1": {
         "single precision": gradient_in_single_precision,
@@ -279,11 +288,14 @@ RIGHT = {
         "loop": count_in_a_loop,
         "NumPy": lambda sizes: np.sum((np.array(sizes[:-1]) + 1) * np.array(sizes[1:])),
         "two sums": lambda sizes: sum(a * b for a, b in pairwise(sizes)) + sum(sizes[1:]),
+        "dot product": lambda sizes: float(np.dot(np.add(sizes[:-1], 1), sizes[1:])),
     },
     "q6": {
         "from behind": collapse_from_behind,
         "by trying": collapse_by_trying,
         "recursion": collapse_by_recursion,
+        "bordered": collapse_with_a_border,
+        "lists": lambda W, b: [part.tolist() for part in q6.answer(W, b)],
     },
     "q3": {
         "in place": softmax_in_place,
@@ -305,11 +317,14 @@ RIGHT = {
         "tape": step_by_tape,
         "nudging": step_by_nudging,
         "new arrays": step_into_memory,
+        "lists": lambda *given: [part.tolist() for part in q7.answer(*given)],
     },
     "q5": {
         "single precision": {name: np.float32(n) for name, n in reversed(q5.answer.items())},
         "floats": {name: float(n) for name, n in q5.answer.items()},
         "trained": {start: trained(start) for start in STARTS},
+        "arrays": {name: np.array(n) for name, n in q5.answer.items()},
+        "whole numbers of NumPy": {name: np.int64(n) for name, n in q5.answer.items()},
     },
 }
 WRONG = {

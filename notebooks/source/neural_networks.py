@@ -695,9 +695,9 @@ explorers.playground(yardsticks.playgrounds(points, side, SEED))
 # ## 7. The slide's Keras model, step by step
 #
 # The slides end with a network in Keras that reads digits. **Step 1: stack the layers.** `Flatten` lays
-# the 28 × 28 pixels in a row; then come 128 ReLU units and 10 softmax units. `Dropout(0.2)` switches
-# off a random fifth of the hidden units at each step of training; what for, the lesson `regularization`
-# will say.
+# the 28 × 28 pixels in a row; then come 128 ReLU units and 10 softmax units. [Dropout](../docs/glossary.md#dropout)
+# switches off a random fifth of the hidden units at each step of training; what for, the lesson
+# `regularization` will say.
 
 
 # %%
@@ -715,8 +715,9 @@ counted = slide_model().count_params()
 claims.check("Its parameters are those of 784–128–10", counted, parameters((784, 128, 10)))
 
 # %% [markdown]
-# **Step 2: say how to learn.** `compile` names three things. The *optimiser* takes the steps; "adam" is
-# a cleverer step than $w := w - \alpha\,dw$, explained in the lesson `optimizers`. The *loss* is the
+# **Step 2: say how to learn.** `compile` names three things. The *optimiser* takes the steps;
+# [Adam](../docs/glossary.md#adam) takes cleverer ones than $w := w - \alpha\,dw$, which the lesson
+# `optimizers` explains. The *loss* is the
 # cross-entropy; "sparse" means that labels are given as 0 to 9 and not one-hot. *Metrics* are only
 # reported.
 #

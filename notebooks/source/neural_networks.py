@@ -282,7 +282,8 @@ plt.legend()
 plotting.show("Four functions: the sigmoid rises from 0 to 1, tanh from -1 to 1; ReLUs are ramps.")
 
 # %% [markdown]
-# Training needs their slopes $g'$, as you saw in exercise 1.
+# Training needs their slopes $g'$, as you saw in exercise 1. A *central difference* checks them: nudge
+# $z$ up and down by a little $h$, and see how $g$ changes.
 #
 # **Predict.** Sketch the four slopes. Which is the largest? What happens to each far from zero?
 
@@ -306,10 +307,9 @@ nudged = [(g(away + h) - g(away - h)) / (2 * h) for g, _ in ACTIVATIONS.values()
 claims.check("The slopes are those of central differences", exact, nudged, within=1e-6)
 
 # %% [markdown]
-# (A *central difference* nudges $z$ up and down by a little $h$ and sees how $g$ changes.) Sigmoid and
-# tanh *saturate*: far from zero they are flat, and a hidden unit there hardly learns. ReLU keeps its
-# slope, but only for $z > 0$; a unit that is negative for all examples is *dead*. The leaky one always
-# learns a little.
+# Sigmoid and tanh *saturate*: far from zero they are flat, and a hidden unit there hardly learns. ReLU
+# keeps its slope, but only for $z > 0$; a unit that is negative for all examples is *dead*. The leaky
+# one always learns a little.
 #
 # Why bend at all? Take the bend away, $g(z) = z$, and stack two layers:
 #
@@ -402,6 +402,9 @@ exam = yardsticks.Exam(pixels, labels, sets, test, learn=800)
 # Accuracy does not see whether the probabilities are honest. They are *calibrated* if, of all answers
 # given with 80 % certainty, 80 % are right. So we also compare the mean certainty of the answers with
 # the share that is right.
+#
+# (Behind ± stands a [standard error](../docs/glossary.md#standard-error): how far the number would move
+# with other pictures and other training sets.)
 #
 # **Predict.** Ten digits make 45 pairs. Which method is the most accurate? Which takes the longest, and
 # is it 45 times as long?
@@ -515,8 +518,7 @@ def backward(dZ, Z, A, W, slopes):
 # %% [markdown]
 # **Two yardsticks.** TensorFlow's `GradientTape` watches a computation and differentiates it
 # ([automatic differentiation](../docs/glossary.md#automatic-differentiation)). And central differences
-# need nothing but the cost: nudge one weight up and down, and see how $J$ changes. We take a network
-# 5–4–4–3 with softmax, and each activation in turn.
+# need nothing but the cost. We take a network 5–4–4–3 with softmax, and each activation in turn.
 #
 # **Predict.** How many passes through the network do central differences need, for $P$ parameters?
 
@@ -638,8 +640,9 @@ claim(text.format("eight"), near["8 tanh units"], above=8, digits=0, headline=Tr
 # *Polynomial* gives one unit the products of the inputs, such as $x_1^2 x_2$, as new features. And
 # *untrained* is our network with a hidden layer that nobody trains: its weights stay as they were
 # drawn, and only the last unit learns. Their settings are chosen by
-# [cross-validation](../docs/glossary.md#cross-validation), by the log loss. Ten data sets, new ones
-# each; the network takes one start for each.
+# [cross-validation](../docs/glossary.md#cross-validation), by the log loss. All learn from ten data
+# sets; the network is not tuned and takes one start for each. (`sem` is the standard error of the
+# mean.)
 #
 # **Predict.** Which rival comes nearest to the trained network? Does the untrained one need more units?
 
@@ -695,9 +698,9 @@ explorers.playground(yardsticks.playgrounds(points, side, SEED))
 # ## 7. The slide's Keras model, step by step
 #
 # The slides end with a network in Keras that reads digits. **Step 1: stack the layers.** `Flatten` lays
-# the 28 × 28 pixels in a row; then come 128 ReLU units and 10 softmax units. [Dropout](../docs/glossary.md#dropout)
-# switches off a random fifth of the hidden units at each step of training; what for, the lesson
-# `regularization` will say.
+# the 28 × 28 pixels in a row; then come 128 ReLU units and 10 softmax units.
+# [Dropout](../docs/glossary.md#dropout) switches off a random fifth of the hidden units at each step of
+# training; what for, the lesson `regularization` will say.
 
 
 # %%
@@ -717,9 +720,8 @@ claims.check("Its parameters are those of 784–128–10", counted, parameters((
 # %% [markdown]
 # **Step 2: say how to learn.** `compile` names three things. The *optimiser* takes the steps;
 # [Adam](../docs/glossary.md#adam) takes cleverer ones than $w := w - \alpha\,dw$, which the lesson
-# `optimizers` explains. The *loss* is the
-# cross-entropy; "sparse" means that labels are given as 0 to 9 and not one-hot. *Metrics* are only
-# reported.
+# `optimizers` explains. The *loss* is the cross-entropy; "sparse" means that labels are given as 0 to 9
+# and not one-hot. *Metrics* are only reported.
 #
 # **Step 3: learn.** `fit` does not take all pictures at every step. It shuffles them, takes a
 # *mini-batch* of 32, makes a step, and goes on to the next 32. A pass over all pictures is an *epoch*.
@@ -824,7 +826,7 @@ def regressor(hidden_layers):
         model.add(layers.Dense(8, activation="tanh"))
     model.add(layers.Dense(1))  # no activation: the identity
     model.compile(keras.optimizers.Adam(0.02), keras.losses.MeanSquaredError(reduction=None))
-    return model
+    return model  # reduction=None: a loss for each point, as fit_many wants it
 
 
 x = rng.uniform(-1, 1, size=(10, 100, 1)).astype("float32")  # ten data sets of 100 points
@@ -833,7 +835,7 @@ phase = np.linspace(-1, 1, 200, dtype="float32")[:, None]
 fits = {}
 for hidden in (0, 1, 2):
     models = [regressor(hidden) for _ in x]
-    copies = training.fit_many(models, x, y, 1_000, description=f"{hidden} hidden layers")
+    copies = training.fit_many(models, x, y, 500, description=f"{hidden} hidden layers")
     fits[f"{hidden} hidden layers"] = copies(np.tile(phase, (10, 1, 1)))[..., 0]
 
 plt.plot(phase, f(phase), "k--", label="$f$")
@@ -845,9 +847,10 @@ plt.legend()
 plotting.show(yardsticks.TEXTS["curves"])
 
 # %% [markdown]
-# (`training.fit_many` is the course's `fit` for many small networks side by side. And mind the shapes:
-# predictions come as a column (100, 1). If $y$ were a row (100,), NumPy would quietly make
-# `y - prediction` a square of 100 × 100 differences.) The rivals, tuned by cross-validation as before:
+# (`training.fit_many` is the course's `fit` for many small networks side by side; here they take 500
+# steps. And mind the shapes: predictions come as a column (100, 1). If $y$ were a row (100,), NumPy
+# would quietly make `y - prediction` a square of 100 × 100 differences.) The rivals, tuned by
+# cross-validation as before:
 
 # %%
 line = LinearRegression()
@@ -865,7 +868,7 @@ apart = {name: claims.mean_and_error(values - excess["1 hidden layers"], "data s
 text = "Curve: the excess of a line over that of one hidden layer"
 claim(text, **apart["0 hidden layers"], above=0.3)
 claim("Curve: a second hidden layer changes little, difference in excess",
-      **apart["2 hidden layers"], above=-0.01, below=0.01, digits=4, headline=True)  # fmt: skip
+      **apart["2 hidden layers"], above=-0.006, below=0.006, digits=4, headline=True)  # fmt: skip
 claim("Curve: a hundred untrained units are as near, difference in excess",
       **apart["100 untrained units"], above=-0.01, below=0.01, digits=4)  # fmt: skip
 
@@ -878,9 +881,8 @@ claim("Curve: a hundred untrained units are as near, difference in excess",
 #
 # ## Summary
 #
-# These are the sentences of this lesson, with the numbers that were computed above and their
-# [standard error](../docs/glossary.md#standard-error). What has to agree exactly was checked beside its
-# code.
+# These are the sentences of this lesson, with the numbers that were computed above. What has to agree
+# exactly was checked beside its code.
 
 # %% tags=["rtol=0.3", "atol=0.05"]
 claim

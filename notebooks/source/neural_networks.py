@@ -34,6 +34,7 @@ import pandas as pd
 import tensorflow as tf
 from keras import layers
 from scipy import special
+from sklearn.base import clone
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.neighbors import KNeighborsRegressor
@@ -324,7 +325,7 @@ deep = forward(X, W, b, [identity] * len(W))[1][-1]
 W_all, b_all = W[0], b[0]
 for W_l, b_l in zip(W[1:], b[1:]):
     W_all, b_all = W_l @ W_all, W_l @ b_all + b_l
-claims.check("Ten linear layers are one", deep, W_all @ X + b_all, within=1e-6)
+claims.check("A stack of linear layers is one layer", deep, W_all @ X + b_all, within=1e-6)
 print(f"{parameters([3] + 10 * [20] + [1]):,} parameters do the work of {W_all.size + b_all.size}.")
 
 # %% [markdown]
@@ -370,8 +371,9 @@ claims.check("For two classes softmax is the sigmoid of the difference of the sc
              softmax(Z[:2])[0], sigmoid(Z[0] - Z[1]), within=1e-6)  # fmt: skip
 galaxy = np.array([[2.0], [1.0], [3.0], [-1.0]])
 hardmax = (galaxy == galaxy.max()).astype(float)
-pd.DataFrame(np.hstack([galaxy, softmax(galaxy), hardmax]).round(2),
-             ["elliptical", "lenticular", "spiral", "irregular"], ["z", "softmax", "hardmax"])  # fmt: skip
+kinds = ["elliptical", "lenticular", "spiral", "irregular"]
+table = np.hstack([galaxy, softmax(galaxy), hardmax]).round(2)
+pd.DataFrame(table, kinds, ["z", "softmax", "hardmax"])
 
 # %% [markdown]
 # *Hardmax*, on the slides, gives everything to the largest score; softmax also says how sure it is. The
@@ -384,8 +386,8 @@ pd.DataFrame(np.hstack([galaxy, softmax(galaxy), hardmax]).round(2),
 # they vote. Is softmax better, or faster? We ask scikit-learn for all three, on pictures of handwritten
 # digits of 28 × 28 pixels and without a hidden layer.
 #
-# How do we judge? By pictures that nothing was fitted to. We set 1,000 *test* pictures aside, to be
-# looked at once, at the end. The others make four training sets that share no picture. In each, 800 are
+# How do we judge? By pictures that nothing was fitted to. We set 1,000 *test* pictures aside, which
+# choose nothing. The others make four training sets that share no picture. In each, 800 are
 # to learn from; the other 200 are for *validation*: they choose a model's settings, here the penalty.
 # Choosing by the pictures learned from would reward learning by heart, and choosing by the test
 # pictures would be peeping at the exam. (`exam` keeps the pictures apart: `learn` hands over those of a
@@ -413,12 +415,11 @@ exam = yardsticks.Exam(pixels, labels, sets, test, learn=800)
 WAYS = {"softmax": lambda unit: unit, "one-vs-rest": OneVsRestClassifier,
         "one-vs-one": OneVsOneClassifier}  # fmt: skip
 PENALTIES = (0.1, 0.3, 1, 3)  # C, the inverse of the penalty
-
-
 fitted, seconds = {}, {}
 for name, way in WAYS.items():
     began = time.process_time()
-    fitted[name] = [[way(LogisticRegression(C=C, max_iter=200)).fit(*exam.learn(k)) for C in PENALTIES]
+    units = [way(LogisticRegression(C=C, max_iter=200)) for C in PENALTIES]
+    fitted[name] = [[clone(unit).fit(*exam.learn(k)) for unit in units]
                     for k in tqdm(range(SETS), name, leave=False)]  # fmt: skip
     seconds[name] = time.process_time() - began
 
@@ -561,7 +562,7 @@ for name in ("linear", "sigmoid", "tanh", "relu"):
 
 # %%
 def train(W, b, bends, X, Y, iterations, alpha):
-    """Gradient descent; bends: pairs (g, slope) of the layers; iterations: which examples each uses."""
+    """Gradient descent; bends: (g, slope) of each layer; iterations: which examples each uses."""
     g, slopes = zip(*bends)
     for columns in iterations:
         Z, A = forward(X[:, columns], W, b, g)
@@ -954,8 +955,9 @@ claims.check("Keras's layer LeakyReLU has the slope 0.3 below zero",
 by_function = -float(keras.activations.leaky_relu(np.float32(-1)))
 claims.check("Keras's function leaky_relu has the slope 0.2 there", by_function, 0.2, within=0.01)
 scores = rng.normal(scale=3, size=(4, 1_000))
-claims.check("Near T = 0 softmax is hardmax, in the mean over the scores",
-             np.abs(softmax(scores / 1e-4) - (scores == scores.max(axis=0))).mean(), 0, within=1e-3)  # fmt: skip
+hard = scores == scores.max(axis=0)
+apart = np.abs(softmax(scores / 1e-4) - hard).mean()
+claims.check("Near T = 0 softmax is hardmax, in the mean over the scores", apart, 0, within=1e-3)
 
 # %% [markdown]
 # **Is it our network?** Take dropout away and step by plain gradient descent (Keras: "sgd", *stochastic

@@ -207,11 +207,11 @@ def two_layers(W, b):
 
 def product_of_square_ones(W, b):
     same = len({W_l.shape for W_l in W}) == 1
-    return q3.answer(W, b) if same else q3.answer(W[:1] + W[2:], b[:1] + b[2:])
+    return q6.answer(W, b) if same else q6.answer(W[:1] + W[2:], b[:1] + b[2:])
 
 
 def flat_bias(W, b):
-    W_all, b_all = q3.answer(W, b)
+    W_all, b_all = q6.answer(W, b)
     return W_all, b_all[:, 0]
 
 
@@ -220,7 +220,7 @@ def naive(Z):
 
 
 def shifted_where_large(Z):
-    return q4.answer(Z) if Z.max() > 700 else naive(Z)
+    return q3.answer(Z) if Z.max() > 700 else naive(Z)
 
 
 def softmax_of_two_classes(Z):
@@ -241,22 +241,31 @@ def updates_in_place_on_the_way(W1, W2, x, y, alpha):
 
 
 def only_W2_climbs(*given):
-    return q6.answer(*given)[0], q6.mistakes["climbs"][0](*given)[1]
+    return q7.answer(*given)[0], q7.mistakes["climbs"][0](*given)[1]
 
 
 def writes_into_W2(W1, W2, *given):
-    new_W1, W2[...] = q6.answer(W1, W2, *given)
+    new_W1, W2[...] = q7.answer(W1, W2, *given)
     return new_W1, W2
 
 
 def writes_into_X(W1, W2, X, *given):
-    new = q6.answer(W1, W2, X, *given)
+    new = q7.answer(W1, W2, X, *given)
     X -= X.mean()
     return new
 
 
 def rate_of_the_first_case(W1, W2, X, Y, alpha):
-    return q6.answer(W1, W2, X, Y, 0.5)
+    return q7.answer(W1, W2, X, Y, 0.5)
+
+
+def collapse_with_a_border(W, b):
+    """Every layer as one matrix, with its biases as a column and a 1 in the corner."""
+    product = np.eye(W[0].shape[1] + 1)
+    for W_l, b_l in zip(W, b, strict=True):
+        corner = np.eye(1, W_l.shape[1] + 1, W_l.shape[1])
+        product = np.vstack([np.hstack([W_l, b_l]), corner]) @ product
+    return product[:-1, :-1], product[:-1, -1:]
 
 
 RIGHT = {
@@ -279,13 +288,16 @@ RIGHT = {
         "loop": count_in_a_loop,
         "NumPy": lambda sizes: np.sum((np.array(sizes[:-1]) + 1) * np.array(sizes[1:])),
         "two sums": lambda sizes: sum(a * b for a, b in pairwise(sizes)) + sum(sizes[1:]),
+        "dot product": lambda sizes: float(np.dot(np.add(sizes[:-1], 1), sizes[1:])),
     },
-    "q3": {
+    "q6": {
         "from behind": collapse_from_behind,
         "by trying": collapse_by_trying,
         "recursion": collapse_by_recursion,
+        "bordered": collapse_with_a_border,
+        "lists": lambda W, b: [part.tolist() for part in q6.answer(W, b)],
     },
-    "q4": {
+    "q3": {
         "in place": softmax_in_place,
         "columns": softmax_by_columns,
         "single precision": lambda Z: tf.nn.softmax(Z.astype("float32"), axis=0),
@@ -293,23 +305,26 @@ RIGHT = {
         "logarithms": lambda Z: np.exp(Z - scipy.special.logsumexp(Z, axis=0)),
         "odds": lambda Z: 1 / np.exp(Z[None] - Z[:, None]).sum(axis=1),
     },
-    "q5": {
+    "q4": {
         "in place": back_in_place,
         "tape, single precision": back_by_keras,
         "loops": back_in_loops,
         "cosh": lambda dZ, W, Z_prev: (W.T @ dZ / np.cosh(Z_prev) ** 2).tolist(),
         "einsum": lambda dZ, W, Z: np.einsum("ij,ik->jk", W, dZ) * (1 - np.tanh(Z) ** 2),
     },
-    "q6": {
+    "q7": {
         "works in place": step_on_copies,  # on its own copies: the old arrays have to stay
         "tape": step_by_tape,
         "nudging": step_by_nudging,
         "new arrays": step_into_memory,
+        "lists": lambda *given: [part.tolist() for part in q7.answer(*given)],
     },
-    "q7": {
-        "single precision": {name: np.float32(n) for name, n in reversed(q7.answer.items())},
-        "floats": {name: float(n) for name, n in q7.answer.items()},
+    "q5": {
+        "single precision": {name: np.float32(n) for name, n in reversed(q5.answer.items())},
+        "floats": {name: float(n) for name, n in q5.answer.items()},
         "trained": {start: trained(start) for start in STARTS},
+        "arrays": {name: np.array(n) for name, n in q5.answer.items()},
+        "whole numbers of NumPy": {name: np.int64(n) for name, n in q5.answer.items()},
     },
 }
 WRONG = {
@@ -361,25 +376,25 @@ WRONG = {
             "two numbers came instead of one number",
         ),
     },
-    "q3": {
+    "q6": {
         "a product only": (lambda W, b: W[-1] @ W[0], "came instead of"),
-        "for two layers": (two_layers, q3.mistakes["two layers"][1]),
+        "for two layers": (two_layers, q6.mistakes["two layers"][1]),
         "flat bias": (flat_bias, "two numbers came instead of an array of two rows and one column"),
-        "exchanged": (lambda W, b: q3.answer(W, b)[::-1], "in result 1 of 2"),
-        "from behind": (lambda W, b: q3.answer(W[::-1], b[::-1]), "stopped with `ValueError"),
+        "exchanged": (lambda W, b: q6.answer(W, b)[::-1], "in result 1 of 2"),
+        "from behind": (lambda W, b: q6.answer(W[::-1], b[::-1]), "stopped with `ValueError"),
         "a minus": (
-            lambda W, b: (q3.answer(W, b)[0], -q3.answer(W, b)[1]),
+            lambda W, b: (q6.answer(W, b)[0], -q6.answer(W, b)[1]),
             "Put the first layer's output into the second",
         ),
         "square ones only": (product_of_square_ones, "For sizes = (2, 3, 1), in result 1 of 2"),
         "not a single layer": (
-            lambda W, b: q3.answer(W, b) if len(W) > 1 else (0 * W[0], b[0]),
+            lambda W, b: q6.answer(W, b) if len(W) > 1 else (0 * W[0], b[0]),
             "in result 1 of 2, one of your numbers is 0",
         ),
     },
-    "q4": {
+    "q3": {
         "rows and columns": (
-            lambda Z: q4.answer(Z).T,
+            lambda Z: q3.answer(Z).T,
             "an array of three rows and two columns came instead of",
         ),
         "the smallest": (
@@ -389,12 +404,12 @@ WRONG = {
         "mean of all": (lambda Z: naive(Z - Z.mean()), "is still too large for `np.exp`"),
         "nan to 0": (lambda Z: np.nan_to_num(naive(Z)), "For Z = 2000, one of your numbers is 0"),
         "infinity": (
-            lambda Z: np.where(np.abs(Z) < 900, q4.answer(Z), np.inf),
+            lambda Z: np.where(np.abs(Z) < 900, q3.answer(Z), np.inf),
             "there is a number that is not finite",
         ),
         "clipped at 30": (
-            lambda Z: q4.answer(np.clip(Z, -30, 30)),
-            q4.mistakes["clipped"][1],
+            lambda Z: q3.answer(np.clip(Z, -30, 30)),
+            q3.mistakes["clipped"][1],
         ),
         "where it is large": (shifted_where_large, "2000 survives, −1000 does not"),
         "all columns together": (
@@ -402,22 +417,22 @@ WRONG = {
             "every column adds up to one",
         ),
         "two classes only": (softmax_of_two_classes, "For Z = "),
-        "scores doubled": (lambda Z: q4.answer(2 * Z), "The ratios within a column"),
+        "scores doubled": (lambda Z: q3.answer(2 * Z), "The ratios within a column"),
     },
-    "q5": {
+    "q4": {
         "no shape fits": (lambda dZ, W, Z: dZ @ W, "stopped with `ValueError: matmul"),
         "square ones not": (
             transposed_only_where_it_must,
             "W (an array of three rows and three columns)",
         ),
         "one unit only": (lambda dZ, W, Z: W.T * dZ[:1] * (1 - np.tanh(Z) ** 2), "stopped with"),
-        "twice": (lambda *given: 2 * q5.answer(*given), "First back through W"),
+        "twice": (lambda *given: 2 * q4.answer(*given), "First back through W"),
         "sigmoid": (
             lambda dZ, W, Z: (W.T @ dZ) * scipy.special.expit(Z) * (1 - scipy.special.expit(Z)),
             "First back through W",
         ),
         "one column": (
-            lambda dZ, W, Z: q5.answer(dZ, W, Z).sum(axis=1, keepdims=True),
+            lambda dZ, W, Z: q4.answer(dZ, W, Z).sum(axis=1, keepdims=True),
             "an array of three rows and one column came instead of",
         ),
         "matrix product": (
@@ -425,39 +440,39 @@ WRONG = {
             "stopped with `ValueError: matmul",
         ),
     },
-    "q6": {
-        "in place, on the way": (updates_in_place_on_the_way, q6.mistakes["on the way"][1]),
+    "q7": {
+        "in place, on the way": (updates_in_place_on_the_way, q7.mistakes["on the way"][1]),
         "only W2 climbs": (only_W2_climbs, "in result 2 of 2"),
         "exchanged": (
-            lambda *given: q6.answer(*given)[::-1],
+            lambda *given: q7.answer(*given)[::-1],
             "in result 1 of 2, an array of one row and three columns came instead of",
         ),
         "nothing moves": (lambda W1, W2, *given: (W1, W2), "Go back from A2 − Y"),
         "the gradients": (
             lambda W1, W2, *given: [
-                new - old for new, old in zip(q6.answer(W1, W2, *given), (W1, W2), strict=True)
+                new - old for new, old in zip(q7.answer(W1, W2, *given), (W1, W2), strict=True)
             ],
             "in result 1 of 2",
         ),
         "three things": (
-            lambda *given: (*q6.answer(*given), 0.1),
+            lambda *given: (*q7.answer(*given), 0.1),
             "a tuple of three arrays came instead of two arrays",
         ),
         "first case only": (rate_of_the_first_case, "alpha = 1, in result 1 of 2"),
         "mean over all numbers": (
-            lambda W1, W2, X, Y, alpha: q6.answer(W1, W2, X, Y, alpha / len(Y)),
+            lambda W1, W2, X, Y, alpha: q7.answer(W1, W2, X, Y, alpha / len(Y)),
             "Go back from A2 − Y",
         ),
         "writes into W2": (writes_into_W2, "writes into the W2 that it was given"),
         "writes into X": (writes_into_X, "writes into the X that it was given"),
     },
-    "q7": {
-        "text": ({**q7.answer, "all weights 0": "one"}, "a text came instead of one number"),
-        "several": ({**q7.answer, "all weights 0": [1, 1]}, "all weights 0: two numbers came"),
-        "not whole": ({**q7.answer, "all weights 0.5": 1.5}, "Three of the four are right"),
-        "three": ({**q7.answer, "weights random, biases 0": 3}, "Ask for any two of the units"),
-        "all alike, all different": (dict.fromkeys(q7.answer, 2), "None of the four is right"),
-        "a list": (list(q7.answer.values()), "fill in the dictionary"),
+    "q5": {
+        "text": ({**q5.answer, "all weights 0": "one"}, "a text came instead of one number"),
+        "several": ({**q5.answer, "all weights 0": [1, 1]}, "all weights 0: two numbers came"),
+        "not whole": ({**q5.answer, "all weights 0.5": 1.5}, "Three of the four are right"),
+        "three": ({**q5.answer, "weights random, biases 0": 3}, "Ask for any two of the units"),
+        "all alike, all different": (dict.fromkeys(q5.answer, 2), "None of the four is right"),
+        "a list": (list(q5.answer.values()), "fill in the dictionary"),
     },
 }
 
@@ -505,19 +520,19 @@ def test_the_one_layer_does_what_the_deep_network_does(rng):
     x = out = rng.normal(size=(4, 6))
     for W_l, b_l in zip(W, b, strict=True):
         out = W_l @ out + b_l
-    W_all, b_all = q3.answer(W, b)
+    W_all, b_all = q6.answer(W, b)
     np.testing.assert_allclose(W_all @ x + b_all, out)
 
 
 def test_softmax_survives_what_the_others_do_not():
-    extreme = np.hstack([q4.cases[1][0], q4.cases[2][0][:, :1]])
+    extreme = np.hstack([q3.cases[1][0], q3.cases[2][0][:, :1]])
     np.testing.assert_allclose(
-        q4.answer(extreme), scipy.special.softmax(extreme, axis=0), atol=1e-12
+        q3.answer(extreme), scipy.special.softmax(extreme, axis=0), atol=1e-12
     )
     broken = {"naive": [0, 2], "whole maximum": [1, 2], "only above": [2]}
     for name, columns in broken.items():
         with np.errstate(all="ignore"):
-            finite = np.isfinite(q4.mistakes[name][0](extreme)).all(axis=0)
+            finite = np.isfinite(q3.mistakes[name][0](extreme)).all(axis=0)
         assert np.flatnonzero(~finite).tolist() == columns
     assert np.isfinite(np.exp(709.0)) and np.log(np.finfo(float).max) < 710
 
@@ -525,7 +540,7 @@ def test_softmax_survives_what_the_others_do_not():
 def test_going_back_is_the_gradient(rng):
     dZ, W, Z_prev = (rng.normal(size=shape) for shape in ((2, 5), (2, 4), (4, 5)))
     numeric = slope(lambda Z: np.sum(dZ * (W @ np.tanh(Z))), Z_prev)
-    np.testing.assert_allclose(q5.answer(dZ, W, Z_prev), numeric, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(q4.answer(dZ, W, Z_prev), numeric, rtol=1e-6, atol=1e-8)
 
 
 def weights_and_data(rng):
@@ -538,7 +553,7 @@ def test_the_step_goes_against_the_gradient(rng):
     def cost(W1, W2):
         return np.sum((W2 @ np.tanh(W1 @ x) - y) ** 2) / 2 / x.shape[1]
 
-    new_W1, new_W2 = q6.answer(W1, W2, x, y, 0.1)
+    new_W1, new_W2 = q7.answer(W1, W2, x, y, 0.1)
     np.testing.assert_allclose((W1 - new_W1) / 0.1, slope(lambda w: cost(w, W2), W1), rtol=1e-5)
     np.testing.assert_allclose((W2 - new_W2) / 0.1, slope(lambda w: cost(W1, w), W2), rtol=1e-5)
 
@@ -548,7 +563,7 @@ def test_updated_on_the_way_the_first_layer_is_off_by_alpha_squared(rng):
 
     def off(alpha):
         pairs = zip(
-            q6.mistakes["on the way"][0](*given, alpha), q6.answer(*given, alpha), strict=True
+            q7.mistakes["on the way"][0](*given, alpha), q7.answer(*given, alpha), strict=True
         )
         return [np.abs(literal - right).max() for literal, right in pairs]
 
@@ -566,7 +581,7 @@ def test_so_many_units_differ_after_a_hundred_steps(start, seed):
     W1, W2 = STARTS[start](rng)
     units, b2 = descended(W1, W2, X, y)
     apart = np.abs(units[:, None] - units).max(axis=2)
-    assert len(np.unique(units.round(8), axis=0)) == q7.answer[start]
+    assert len(np.unique(units.round(8), axis=0)) == q5.answer[start]
     assert apart[np.triu_indices(4, 1)].min() > 0.05 or apart.max() < 1e-12
     assert np.abs(b2).max() > 1e-3
     assert (np.abs(units).max() == 0) == (start == "all weights 0")

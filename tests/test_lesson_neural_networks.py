@@ -1,7 +1,6 @@
 """Networks in NumPy: against Keras and its automatic differentiation, in float64."""
 
 import keras
-import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -10,8 +9,6 @@ from scipy import special, stats
 
 from course_utils import plotting
 from course_utils.lessons import neural_networks as lesson
-
-BOX = (-1.0, 3.0, 0.0, 1.0)
 
 pytestmark = pytest.mark.filterwarnings("error")  # nothing overflows
 
@@ -422,106 +419,3 @@ def test_network_says_what_is_wrong(ax, sizes, names, words):
     with pytest.raises(ValueError, match=words):
         lesson.draw_network(ax, sizes, names)
     assert not ax.lines and not ax.texts
-
-
-PLANE = np.array([[-1.0, 0.2], [2.0, 0.1], [0.5, 0.9], [3.0, 1.0]])
-
-
-CLASSES = np.array([0, 1, 1, 0])
-
-
-def to_the_right(points):
-    """Probability that grows to the right, and a little upwards; 0.5 on x_1 = 1 - x_2 / 10."""
-    return lesson.activation("sigmoid").g(points[:, 0] - 1 + points[:, 1] / 10)
-
-
-def test_the_plane_has_the_colours_of_its_probabilities(ax):
-    lesson.draw_decision(ax, to_the_right, PLANE, CLASSES, BOX)
-    (image,) = ax.images
-    ax.figure.canvas.draw()
-    for place in [(-0.9, 0.1), (2.9, 0.1), (2.9, 0.9), (1.0, 0.5)]:
-        x, y = ax.transData.transform(place)
-        event = matplotlib.backend_bases.MouseEvent("motion_notify_event", ax.figure.canvas, x, y)
-        expected = to_the_right(np.array([place]))[0]
-        assert image.get_cursor_data(event) == pytest.approx(expected, abs=0.005)
-    assert image.get_clim() == (0, 1)  # whatever part of it occurs
-    assert (ax.get_xlim(), ax.get_ylim()) == (BOX[:2], BOX[2:])
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("$x_1$", "$x_2$")
-
-
-def test_undecided_is_white_and_both_classes_grow_darker(ax):
-    lesson.draw_decision(ax, to_the_right, PLANE, CLASSES)
-    (image,) = ax.images
-    colours = image.to_rgba(np.linspace(0, 1, 51))[:, :3]
-    greys = colours @ [0.3, 0.59, 0.11]
-    assert greys[25] > 0.98 and greys.min() > 0.6  # pale enough for points and line
-    assert (np.diff(greys[:26]) > 0).all() and (np.diff(greys[25:]) < 0).all()
-    for colour, end in (("C0", colours[0]), ("C1", colours[-1])):  # as its points, paler
-        strong = np.array(matplotlib.colors.to_rgb(colour))
-        assert strong.argmax() == end.argmax() and strong.argmin() == end.argmin()
-
-
-def test_the_line_runs_where_the_probability_is_a_half(ax):
-    lesson.draw_decision(ax, to_the_right, PLANE, CLASSES)
-    (line,) = [c for c in ax.collections if isinstance(c, matplotlib.contour.ContourSet)]
-    places = line.get_paths()[0].vertices
-    np.testing.assert_allclose(to_the_right(places), 0.5, atol=1e-4)
-    assert np.ptp(places[:, 1]) > 1
-
-
-@pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("certain", [0.0, 0.5, 1.0])
-def test_without_a_border_there_is_no_line(ax, certain):
-    lesson.draw_decision(ax, lambda points: np.full(len(points), certain), PLANE, CLASSES)
-    assert len(ax.collections) == 2  # the points of both classes
-
-
-@pytest.mark.parametrize("kind", [int, float, bool])
-def test_each_class_has_its_shape_and_colour_and_name(ax, kind):
-    lesson.draw_decision(ax, to_the_right, PLANE, CLASSES.astype(kind))
-    points = [c for c in ax.collections if not isinstance(c, matplotlib.contour.ContourSet)]
-    for c, drawn_points in enumerate(points):
-        np.testing.assert_array_equal(drawn_points.get_offsets(), PLANE[c == CLASSES])
-        assert matplotlib.colors.same_color(drawn_points.get_facecolor(), f"C{c}")
-    assert not np.array_equal(*(p.get_paths()[0].vertices.shape for p in points))
-    assert ax.get_legend_handles_labels()[1] == ["class 0", "class 1"]
-
-
-def test_without_a_box_all_points_lie_well_inside(ax):
-    lesson.draw_decision(ax, to_the_right, PLANE, CLASSES)
-    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
-    assert (left, right, bottom, top) == pytest.approx((-1.4, 3.4, -0.3, 1.4))
-    lesson.draw_decision(ax, to_the_right, PLANE[:1], CLASSES[:1])  # a single one
-    assert ax.get_xlim() == (-2, 0)
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"x": PLANE.T}, r"x has shape \(2, 4\), but \(m, 2\) is expected, .*: transpose"),
-        ({"x": PLANE[:, 0]}, r"x has shape \(4,\)"),
-        ({"x": PLANE[:0], "y": []}, r"x has shape \(0, 2\)"),
-        ({"x": PLANE * np.nan}, "x holds values that are not finite"),
-        ({"y": CLASSES[:3]}, r"y has shape \(3,\), for 4 examples: one class, 0 or 1, is expected"),
-        ({"y": CLASSES[:, None]}, r"y has shape \(4, 1\), for 4 examples"),
-        ({"y": 2 * CLASSES - 1}, "one class, 0 or 1, is expected"),
-        ({"y": CLASSES * np.nan}, "one class, 0 or 1, is expected"),
-        ({"box": (1, 0, 0, 1)}, r"box=\(1, 0, 0, 1\) is no box"),
-        (
-            {"probability": lambda p: to_the_right(p)[:, None]},
-            r"shape \(40000, 1\), but \(40000,\) is expected .* take \[0\] or \[:, 0\]",
-        ),
-        ({"probability": lambda p: 0.5}, r"probability\(points\) has shape \(\), but"),
-        (
-            {"probability": lambda p: p[:, 0]},
-            r"is -0\.99 at \[-0\.99, 0\.0025\], but .* \[0, 1\]: of scores z take the sigmoid",
-        ),
-        ({"probability": lambda p: 1.01 + 0 * p[:, 0]}, r"is 1\.01 at \["),
-        ({"probability": lambda p: np.nan * p[:, 0]}, r"is nan at \["),
-    ],
-)
-def test_decision_says_what_is_wrong(ax, change, words):
-    given = {"probability": to_the_right, "x": PLANE, "y": CLASSES, "box": BOX} | change
-    with pytest.raises(ValueError, match=words):
-        lesson.draw_decision(ax, **given)
-    assert not ax.images and not ax.collections

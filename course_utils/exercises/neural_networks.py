@@ -133,78 +133,7 @@ q2 = Exercise(
 )
 
 
-# --- 3: a deep linear network is one layer ------------------------------------------------------
-
-
-def _collapse(W, b):
-    W_all, b_all = W[0], b[0]
-    for W_l, b_l in zip(W[1:], b[1:], strict=True):
-        W_all, b_all = W_l @ W_all, W_l @ b_all + b_l
-    return W_all, b_all
-
-
-_COLLAPSES = {
-    "wrong order": (
-        lambda W, b: (reduce(np.matmul, W), _collapse(W, b)[1]),
-        "The product is the wrong way round. The first layer acts on x first.",
-    ),
-    "elementwise": (
-        lambda W, b: (reduce(np.multiply, W), _collapse(W, b)[1]),
-        "`*` multiplies number by number. Layer after layer is the matrix product, `@`.",
-    ),
-    "added up": (
-        lambda W, b: (_collapse(W, b)[0], sum(b)),
-        "The biases are added up as they are. But each passes through all *later* layers.",
-    ),
-    "lost": (
-        lambda W, b: (_collapse(W, b)[0], 0 * b[-1]),
-        "The biases are lost. Even where x = 0 the deep network gives something: what?",
-    ),
-    "only the last": (
-        lambda W, b: (_collapse(W, b)[0], b[-1]),
-        "That is the last bias only. The earlier ones arrive as well, through the later layers.",
-    ),
-    "two layers": (
-        lambda W, b: _collapse([W[0], W[1]], [b[0], b[1]]),
-        "That is right for two layers. There can be more of them, or only one.",
-    ),
-}
-_DEPTHS = [(2, 3, 1), (5, 1, 2), (4, 2, 5, 3), (3, 4), (2, 3, 2, 4, 1), (3, 3, 3, 3)]
-
-
-def _on_sizes(collapse):
-    """Return what it makes of a network of these layers, whose sizes say more than its numbers."""
-
-    def collapsed(sizes):
-        W = _arrays(3, *((after, before) for before, after in pairwise(sizes)))
-        return collapse(list(W), list(_arrays(4, *((len(W_l), 1) for W_l in W))))
-
-    return collapsed
-
-
-def _judge_collapse(answer):
-    mistakes = {name: (_on_sizes(made), said) for name, (made, said) in _COLLAPSES.items()}
-    otherwise = "Put the first layer's output into the second layer, and multiply out."
-    cases = [(sizes,) for sizes in _DEPTHS]
-    compare(_on_sizes(answer), _on_sizes(_collapse), cases, otherwise, mistakes)
-
-
-q3 = Exercise(
-    answer=_collapse,
-    judge=_judge_collapse,
-    praise="One layer does it all: without a non-linear activation depth adds nothing to what a "
-    "network can compute.",
-    mistakes=_COLLAPSES,
-    hints=[
-        "Two layers: $W^{[2]}(W^{[1]}x + b^{[1]}) + b^{[2]}$. Multiply out.",
-        "Go on from layer to layer: what does the next $W$ do to the matrix and the biases so far?",
-    ],
-    explanation="$W^{[2]}(W^{[1]}x + b^{[1]}) + b^{[2]} = (W^{[2]}W^{[1]})\\,x + "
-    "(W^{[2]}b^{[1]} + b^{[2]})$, and so on, layer by layer.",
-)
-
-
-# --- 4: a softmax that overflows ----------------------------------------------------------------
+# --- 3: a softmax that overflows ----------------------------------------------------------------
 
 
 def _overflow_safe(Z):
@@ -221,7 +150,7 @@ _STILL_LARGE = (
     "column of 2000 and −1000 is still too large for `np.exp`: which number leaves nothing large?"
 )
 
-q4 = Exercise(
+q3 = Exercise(
     answer=_overflow_safe,
     cases=[
         (np.array([[0.5, -1.0, 2.0], [0.0, 1.5, 2.0]]),),
@@ -277,7 +206,7 @@ q4 = Exercise(
 )
 
 
-# --- 5: backpropagation without the transpose ---------------------------------------------------
+# --- 4: backpropagation without the transpose ---------------------------------------------------
 
 
 def _back(dZ, W, Z_prev):
@@ -288,7 +217,7 @@ def _bent(z):
     return 1 - np.tanh(z) ** 2
 
 
-q5 = Exercise(
+q4 = Exercise(
     answer=_back,
     cases=[
         _arrays(5, (n, m), (n, n_prev), (n_prev, m))
@@ -336,7 +265,136 @@ q5 = Exercise(
 )
 
 
-# --- 6: updates on the way back -----------------------------------------------------------------
+# --- 5: how many different hidden units ---------------------------------------------------------
+
+_DIFFERENT = {
+    "all weights 0": 1,
+    "all weights 0.5": 1,
+    "weights random, biases 0": 4,
+    "W1 random, W2 all equal": 4,
+}
+
+q5 = Exercise(
+    answer=_DIFFERENT,
+    praise="Units that start the same in all their weights stay the same: four of them can do no "
+    "more than one. So weights start at random, to break the symmetry; biases may start at 0.",
+    mistakes={
+        "0 apart": (
+            {"all weights 0": 4},
+            "From 0 nothing leads away: $A_1 = \\tanh(0) = 0$, so $dW_2 = 0$; and $W_2 = 0$ lets "
+            "no gradient through to $W_1$. Only $b_2$ moves.",
+        ),
+        "0 none": (
+            {"all weights 0": 0},
+            "From 0 the hidden layer learns nothing, true. But its four units are there, and all "
+            "the same: how many *different* ones is that?",
+        ),
+        "0.5 apart": (
+            {"all weights 0.5": 4},
+            "From 0.5 the weights do move. But units that are equal give equal activations and get "
+            "equal gradients: what can tell them apart after a step?",
+        ),
+        "0.5 by inputs": (
+            {"all weights 0.5": 3},
+            "From 0.5: the three inputs differ, and so may the three weights of a unit. But do two "
+            "*units* see different inputs?",
+        ),
+        "equal biases": (
+            {"weights random, biases 0": 1},
+            "With random weights the biases may well start equal: the units see the same inputs "
+            "and answer differently.",
+        ),
+        "equal W2": (
+            {"W1 random, W2 all equal": 1},
+            "An equal $W_2$ does send the same error back to all units. But $W_1$ makes them "
+            "different already, and so are their activations, and with these the gradients of "
+            "$W_2$.",
+        ),
+    },
+    otherwise="Ask for any two of the units: do they start with the same weights, in and out? And "
+    "do they then get the same gradients?",
+    hints=[
+        "The gradient for a hidden unit depends on its inputs, its activation and its weight in "
+        "$W_2$. If two units agree in all of that, what tells them apart after the step?",
+        "At 0: which activations come out of tanh(0), and what does $W_2 = 0$ send back?",
+    ],
+    explanation="Equal units get equal gradients, for ever. It is enough that they differ in "
+    "*some* weight at the start.\n\n" + as_code("different", _DIFFERENT),
+)
+
+
+# --- 6: a deep linear network is one layer ------------------------------------------------------
+
+
+def _collapse(W, b):
+    W_all, b_all = W[0], b[0]
+    for W_l, b_l in zip(W[1:], b[1:], strict=True):
+        W_all, b_all = W_l @ W_all, W_l @ b_all + b_l
+    return W_all, b_all
+
+
+_COLLAPSES = {
+    "wrong order": (
+        lambda W, b: (reduce(np.matmul, W), _collapse(W, b)[1]),
+        "The product is the wrong way round. The first layer acts on x first.",
+    ),
+    "elementwise": (
+        lambda W, b: (reduce(np.multiply, W), _collapse(W, b)[1]),
+        "`*` multiplies number by number. Layer after layer is the matrix product, `@`.",
+    ),
+    "added up": (
+        lambda W, b: (_collapse(W, b)[0], sum(b)),
+        "The biases are added up as they are. But each passes through all *later* layers.",
+    ),
+    "lost": (
+        lambda W, b: (_collapse(W, b)[0], 0 * b[-1]),
+        "The biases are lost. Even where x = 0 the deep network gives something: what?",
+    ),
+    "only the last": (
+        lambda W, b: (_collapse(W, b)[0], b[-1]),
+        "That is the last bias only. The earlier ones arrive as well, through the later layers.",
+    ),
+    "two layers": (
+        lambda W, b: _collapse([W[0], W[1]], [b[0], b[1]]),
+        "That is right for two layers. There can be more of them, or only one.",
+    ),
+}
+_DEPTHS = [(2, 3, 1), (5, 1, 2), (4, 2, 5, 3), (3, 4), (2, 3, 2, 4, 1), (3, 3, 3, 3)]
+
+
+def _on_sizes(collapse):
+    """Return what it makes of a network of these layers, whose sizes say more than its numbers."""
+
+    def collapsed(sizes):
+        W = _arrays(3, *((after, before) for before, after in pairwise(sizes)))
+        return collapse(list(W), list(_arrays(4, *((len(W_l), 1) for W_l in W))))
+
+    return collapsed
+
+
+def _judge_collapse(answer):
+    mistakes = {name: (_on_sizes(made), said) for name, (made, said) in _COLLAPSES.items()}
+    otherwise = "Put the first layer's output into the second layer, and multiply out."
+    cases = [(sizes,) for sizes in _DEPTHS]
+    compare(_on_sizes(answer), _on_sizes(_collapse), cases, otherwise, mistakes)
+
+
+q6 = Exercise(
+    answer=_collapse,
+    judge=_judge_collapse,
+    praise="One layer does it all: without a non-linear activation depth adds nothing to what a "
+    "network can compute.",
+    mistakes=_COLLAPSES,
+    hints=[
+        "Two layers: $W^{[2]}(W^{[1]}x + b^{[1]}) + b^{[2]}$. Multiply out.",
+        "Go on from layer to layer: what does the next $W$ do to the matrix and the biases so far?",
+    ],
+    explanation="$W^{[2]}(W^{[1]}x + b^{[1]}) + b^{[2]} = (W^{[2]}W^{[1]})\\,x + "
+    "(W^{[2]}b^{[1]} + b^{[2]})$, and so on, layer by layer.",
+)
+
+
+# --- 7: updates on the way back -----------------------------------------------------------------
 
 
 def _step(W1, W2, X, Y, alpha):
@@ -426,7 +484,7 @@ def _judge_step(answer):
             raise Wrong(_WRITES.format(name))
 
 
-q6 = Exercise(
+q7 = Exercise(
     answer=_step,
     judge=_judge_step,
     praise="All gradients belong to one point, the old weights. Updated on the way, the step to W1 "
@@ -439,62 +497,4 @@ q6 = Exercise(
         "update both.",
     ],
     explanation="First all gradients, at the old weights; then all updates.",
-)
-
-
-# --- 7: how many different hidden units ---------------------------------------------------------
-
-_DIFFERENT = {
-    "all weights 0": 1,
-    "all weights 0.5": 1,
-    "weights random, biases 0": 4,
-    "W1 random, W2 all equal": 4,
-}
-
-q7 = Exercise(
-    answer=_DIFFERENT,
-    praise="Units that start the same in all their weights stay the same: four of them can do no "
-    "more than one. So weights start at random, to break the symmetry; biases may start at 0.",
-    mistakes={
-        "0 apart": (
-            {"all weights 0": 4},
-            "From 0 nothing leads away: $A_1 = \\tanh(0) = 0$, so $dW_2 = 0$; and $W_2 = 0$ lets "
-            "no gradient through to $W_1$. Only $b_2$ moves.",
-        ),
-        "0 none": (
-            {"all weights 0": 0},
-            "From 0 the hidden layer learns nothing, true. But its four units are there, and all "
-            "the same: how many *different* ones is that?",
-        ),
-        "0.5 apart": (
-            {"all weights 0.5": 4},
-            "From 0.5 the weights do move. But units that are equal give equal activations and get "
-            "equal gradients: what can tell them apart after a step?",
-        ),
-        "0.5 by inputs": (
-            {"all weights 0.5": 3},
-            "From 0.5: the three inputs differ, and so may the three weights of a unit. But do two "
-            "*units* see different inputs?",
-        ),
-        "equal biases": (
-            {"weights random, biases 0": 1},
-            "With random weights the biases may well start equal: the units see the same inputs "
-            "and answer differently.",
-        ),
-        "equal W2": (
-            {"W1 random, W2 all equal": 1},
-            "An equal $W_2$ does send the same error back to all units. But $W_1$ makes them "
-            "different already, and so are their activations, and with these the gradients of "
-            "$W_2$.",
-        ),
-    },
-    otherwise="Ask for any two of the units: do they start with the same weights, in and out? And "
-    "do they then get the same gradients?",
-    hints=[
-        "The gradient for a hidden unit depends on its inputs, its activation and its weight in "
-        "$W_2$. If two units agree in all of that, what tells them apart after the step?",
-        "At 0: which activations come out of tanh(0), and what does $W_2 = 0$ send back?",
-    ],
-    explanation="Equal units get equal gradients, for ever. It is enough that they differ in "
-    "*some* weight at the start.\n\n" + as_code("different", _DIFFERENT),
 )

@@ -12,15 +12,9 @@ from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
-import seaborn as sns
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from course_utils.plotting import checked_box
-
-# White where a classifier is undecided, paler than the points on either side.
-_DECISION = sns.blend_palette(["#8cc0e0", "white", "#f2c583"], as_cmap=True)
-_PIXELS = 200  # along each side of the box
 _COLUMN = 8  # circles one above the other, and columns, that can be read from afar
 
 
@@ -411,88 +405,3 @@ def _check_sizes(sizes: Sequence[int], names: Sequence[str] | None) -> None:
         )
     if names is not None and (isinstance(names, str) or len(names) != sizes[0]):
         raise ValueError(f"names={names!r} must be a list, one name for each of {sizes[0]} inputs.")
-
-
-def draw_decision(
-    ax: Axes,
-    probability: Callable[[np.ndarray], ArrayLike],
-    x: ArrayLike,
-    y: ArrayLike,
-    box: ArrayLike | None = None,
-) -> None:
-    """Draw what a classifier of two classes says about the plane, and the data on top of it.
-
-    Blue is class 0, orange class 1, white undecided; on the black line the probability is 0.5. The
-    points have labels for ``ax.legend()``.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        Where to draw.
-    probability : callable
-        Takes points, shape (N, 2), and returns the probability of class 1, shape (N,).
-    x : array, shape (m, 2)
-        The data, one example in each row.
-    y : array, shape (m,)
-        Its classes, 0 or 1.
-    box : (left, right, bottom, top)
-        Part of the plane to draw, as matplotlib's ``extent``; without it the data and a margin.
-
-    Raises
-    ------
-    ValueError
-        If the data has another shape or is not finite, a class is neither 0 nor 1, the box is
-        none, or a probability is missing or outside [0, 1]; its place is named.
-    """
-    x, y = _checked_data(x, y)
-    if box is None:
-        (left, bottom), (right, top) = x.min(axis=0), x.max(axis=0)
-        margin = 0.1 * max(right - left, top - bottom) or 1.0
-        box = (left - margin, right + margin, bottom - margin, top + margin)
-    left, right, bottom, top = box = checked_box(box)
-    middles = (np.arange(_PIXELS) + 0.5) / _PIXELS
-    columns, rows = left + (right - left) * middles, bottom + (top - bottom) * middles
-    points = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2)
-    values = _probabilities(probability, points)
-    values = values.reshape(_PIXELS, _PIXELS)
-    ax.imshow(values, extent=box, origin="lower", aspect="auto", cmap=_DECISION, vmin=0, vmax=1)
-    if values.min() < 0.5 < values.max():
-        ax.contour(columns, rows, values, [0.5], colors="black")
-    for c, marker in enumerate("o^"):
-        dots = {"s": 45, "marker": marker, "edgecolors": "black", "linewidths": 0.7}
-        ax.scatter(*x[y == c].T, color=f"C{c}", label=f"class {c}", **dots)
-    ax.set(xlabel="$x_1$", ylabel="$x_2$", xlim=box[:2], ylim=box[2:])
-
-
-def _checked_data(x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    x, y = np.asarray(x, dtype=float), np.asarray(y)
-    if x.ndim != 2 or x.shape[1] != 2 or not len(x):
-        raise ValueError(
-            f"x has shape {x.shape}, but (m, 2) is expected, one example in each row: transpose "
-            "examples that are columns, choose two of more features."
-        )
-    if not np.isfinite(x).all():
-        raise ValueError("x holds values that are not finite (NaN or infinity).")
-    if y.shape != x.shape[:1] or not np.isin(y, [0, 1]).all():
-        raise ValueError(
-            f"y has shape {y.shape}, for {len(x)} examples: one class, 0 or 1, is expected a row."
-        )
-    return x, y
-
-
-def _probabilities(probability: Callable, points: np.ndarray) -> np.ndarray:
-    """Return the probability of class 1 at each point, or say what is wrong with it."""
-    values = np.asarray(probability(points), dtype=float)
-    if values.shape != points.shape[:1]:
-        raise ValueError(
-            f"probability(points) has shape {values.shape}, but {points.shape[:1]} is expected for "
-            f"points of shape {points.shape}: of one row or column take [0] or [:, 0]."
-        )
-    wrong = ~((values >= 0) & (values <= 1))  # so written, NaN is refused as well
-    if wrong.any():
-        point = points[wrong][0]
-        raise ValueError(
-            f"probability(points) is {values[wrong][0]:.4g} at [{point[0]:.4g}, {point[1]:.4g}], "
-            "but a probability lies in [0, 1]: of scores z take the sigmoid."
-        )
-    return values

@@ -30,7 +30,7 @@
 #
 # | | lesson | the question it answers | after | slides | minutes |
 # | --- | --- | --- | --- | --- | --- |
-# | 1 | [neural_networks](neural_networks.ipynb) | What is inside a neural network, and is there anything in it that you could not write yourself? | – | ASTRO | 120 + 5 |
+# | 1 | [neural_networks](neural_networks.ipynb) | What is inside a neural network, and is there anything in it that you could not write yourself? | – | ASTRO | 90 + 40 |
 # | 2 | `regularization` | What keeps a network from learning by heart? | 1 | ASTRO | planned |
 # | 3 | [training_deep_networks](training_deep_networks.ipynb) | With little data a network learns its pictures by heart. With many layers it may learn nothing at all. What helps, by how much, and why? | 1 | ASTRO, NC | 125 + 20 |
 # | 4 | [optimizers](optimizers.ipynb) | Which way down the loss is the fastest, and how would you know? | 1 | ASTRO | 120 + 35 |

@@ -15,7 +15,7 @@
 # | **Slides** | *Machine learning for astrophysics: deep learning*, from the first computation graph to the Keras model and the playgrounds |
 # | **You will be able to** | read a network as a graph, as formulas and as code; count its parameters; write forward and back propagation and prove them right; say what softmax is, and what it is not; build, train and judge a network in Keras |
 # | **You need** | matrix products, the chain rule, NumPy |
-# | **Time** | ? |
+# | **Time** | 90 minutes, and 40 more for what is marked *further* |
 
 # %% tags=["nbval-ignore-output"]
 import course_utils

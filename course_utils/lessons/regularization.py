@@ -12,47 +12,44 @@ import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow as tf
 from matplotlib.axes import Axes
-from numpy.typing import ArrayLike
-from sklearn.linear_model import LogisticRegression
+from scipy.special import log_softmax
+from sklearn.linear_model import LogisticRegression, lasso_path
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 from tqdm.auto import tqdm
 
-from course_utils import validation
 from course_utils.training import _BAR, _ran_away
 
 _BETA_M, _BETA_R, _TINY = 0.9, 0.999, 1e-7  # Adam's, as in Keras
 _EPSILON, _MOMENTUM = 1e-3, 0.9  # of batch normalisation
 # What a setting may state: learning rate, penalties, share of units dropped in training, hidden
 # units, share of the training set, and whether pictures are moved by up to a pixel.
-_USUAL = {"alpha": 0.002, "l2": 0, "decay": 0, "l1": 0, "drop": 0, "units": 0, "part": 1, "move": 0}
+_USUAL = {"alpha": 0.003, "l2": 0, "decay": 0, "l1": 0, "drop": 0, "units": 0, "part": 1, "move": 0}
 
 
 class Looks(NamedTuple):
-    """What a method's networks answered on their way.
+    """What a method's networks answered on their way, and where they ended.
 
     Attributes
     ----------
     nll : array, shape (sets, choices, pictures)
-        Minus log-likelihood of each judging picture; a choice is a pair of a look and a setting.
+        Minus log-likelihood of each judging picture; a choice is a pair of a look and a setting,
+        looks first.
     wrong : array, shape (sets, choices, pictures)
         1 where the most probable class is not the right one, else 0.
-    units : array, shape (sets, choices)
-        Effective number of hidden units: (sum c)² / sum c², where c is a unit's mean square
-        contribution to the scores. All units if they contribute alike, 1 if one does it all.
-    size : array, shape (sets, choices)
-        Root mean square of all weights, as a multiple of that at the start.
+    end : list of arrays, shape (sets, settings, ...)
+        W1, b1, W2, b2 after the last step (and the scale of batch normalisation); examples are
+        rows. Empty for what is no network.
     """
 
     nll: np.ndarray
     wrong: np.ndarray
-    units: np.ndarray
-    size: np.ndarray
+    end: list[np.ndarray]
 
 
 def moved(pictures: np.ndarray) -> np.ndarray:
-    """Move square pictures by up to one pixel: (n, side²) becomes (9, n, side²), itself as no. 4."""
-    side = int(round(pictures.shape[1] ** 0.5))
+    """Square pictures moved by up to one pixel, (9, n, side²) for (n, side²); no. 4 is unmoved."""
+    side = round(pictures.shape[1] ** 0.5)
     wide = np.pad(pictures.reshape(-1, side, side), ((0, 0), (1, 1), (1, 1)))
     windows = [wide[:, i : i + side, j : j + side] for i in range(3) for j in range(3)]
     return np.stack(windows).reshape(9, *pictures.shape)
@@ -86,7 +83,7 @@ def contest(
     batches : array of int, shape (steps, sets, batch size)
         Places within its training set that each step learns from.
     methods : mapping of str to a sequence of settings
-        Each setting names what is not as usual: `alpha` (0.002), `l2`, `decay` (decoupled), `l1`
+        Each setting names what is not as usual: `alpha` (0.003), `l2`, `decay` (decoupled), `l1`
         (proximal), `drop` (dropout's rate), `units`, `part` (of the training set), `move` (1:
         pictures are moved by up to one pixel, anew at each step).
     units : int
@@ -102,7 +99,7 @@ def contest(
     -------
     dict of str to Looks
     """
-    every_setting = [_USUAL | dict(given) for given in sum(map(list, methods.values()), [])]
+    every_setting = [_USUAL | dict(given) for settings in methods.values() for given in settings]
     value = {
         name: np.array([given[name] for given in every_setting], "float32")[None, :, None, None]
         for name in _USUAL
@@ -124,17 +121,19 @@ def contest(
             bar.update()
     if not np.isfinite(loss.numpy()):
         raise _ran_away("training", len(batches), len(batches))
-    return _by_method(methods, [np.stack(part, axis=1) for part in zip(*found, strict=True)])
+    scores = [np.stack(part, axis=1) for part in zip(*found, strict=True)]
+    return _by_method(methods, scores, [part.numpy() for part in nets.w])
 
 
-def _by_method(methods: Mapping, found: list[np.ndarray]) -> dict[str, Looks]:
-    """Cut arrays (sets, looks, settings, ...) into those of each method, (sets, choices, ...)."""
-    ends = np.cumsum([len(settings) for settings in methods.values()])
-    cut = [np.split(part, ends[:-1], axis=2) for part in found]
-    return {
-        name: Looks(*(part.reshape(len(part), -1, *part.shape[3:]) for part in parts))
-        for name, *parts in zip(methods, *cut, strict=True)
-    }
+def _by_method(methods: Mapping, scores: list, end: list) -> dict[str, Looks]:
+    """Cut scores (sets, looks, settings, pictures) and weights into those of each method."""
+    stops, looks = np.cumsum([len(settings) for settings in methods.values()])[:-1], {}
+    cut = zip(*(np.split(part, stops, axis=2) for part in scores), strict=True)
+    weights = zip(*(np.split(part, stops, axis=1) for part in end), strict=True)
+    for name, parts, own in zip(methods, cut, weights, strict=True):
+        flat = [part.reshape(len(part), -1, part.shape[-1]) for part in parts]
+        looks[name] = Looks(*flat, list(own))
+    return looks
 
 
 class _Networks:
@@ -151,11 +150,10 @@ class _Networks:
         self.V, self.S = ([tf.Variable(tf.zeros_like(part)) for part in self.w] for _ in "VS")
         self.moving = [tf.Variable(line, dtype=tf.float32), tf.Variable(line + 1, dtype=tf.float32)]
         self.value = {name: tf.constant(part) for name, part in value.items()}
-        self.at_start = self.squares()
         self.seed, self.normalise = seed, normalise
 
     def answers(self, x, keep, training):
-        """Hidden activations and scores of the classes."""
+        """Scores of the classes, (sets, settings, pictures, 10)."""
         z = x @ self.w[0]
         if self.normalise:
             mean, var = self.moving
@@ -164,8 +162,7 @@ class _Networks:
                 for moving, now in zip(self.moving, (mean, var), strict=True):
                     moving.assign(_MOMENTUM * moving + (1 - _MOMENTUM) * now)
             z = self.w[4] * (z - mean) / tf.sqrt(var + _EPSILON)
-        a = tf.nn.relu(z + self.w[1]) * keep
-        return a, a @ self.w[2] + self.w[3]
+        return (tf.nn.relu(z + self.w[1]) * keep) @ self.w[2] + self.w[3]
 
     @tf.function
     def step(self, x, y, t):
@@ -175,29 +172,23 @@ class _Networks:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(self.w)
             keep = self.own * tf.cast(on, tf.float32) / (1 - drop)
-            each = tf.nn.sparse_softmax_cross_entropy_with_logits(y, self.answers(x, keep, True)[1])
+            each = tf.nn.sparse_softmax_cross_entropy_with_logits(y, self.answers(x, keep, True))
             loss = tf.reduce_sum(tf.reduce_mean(each, axis=-1))  # no network sees another
         dw = tape.gradient(loss, self.w)
         now = [[part.value() for part in parts] for parts in (self.w, self.V, self.S)]
-        for parts, new in zip((self.w, self.V, self.S), _update(*now, dw, t, self.value)):
+        updated = _update(*now, dw, t, self.value)
+        for parts, new in zip((self.w, self.V, self.S), updated, strict=True):
             for part, one in zip(parts, new, strict=True):
                 part.assign(one)
         return loss
 
-    def squares(self):
-        """Sum of all squared weights of each network: (sets, settings)."""
-        first = tf.reduce_sum(self.w[0] ** 2 * self.own, axis=(2, 3))
-        return first + tf.reduce_sum(self.w[2] ** 2, axis=(2, 3))
-
     @tf.function
     def look(self, x, y):
-        a, scores = self.answers(x[None, None], self.own, False)
+        scores = self.answers(x[None, None], self.own, False)
         y = tf.broadcast_to(y, tf.shape(scores)[:3])
         nll = tf.nn.sparse_softmax_cross_entropy_with_logits(y, scores)
-        wrong = tf.cast(tf.argmax(scores, axis=-1, output_type=tf.int32) != y, tf.float32)
-        part = tf.reduce_mean(a**2, axis=2) * tf.reduce_sum(self.w[2] ** 2, axis=3)
-        effective = tf.reduce_sum(part, axis=-1) ** 2 / tf.reduce_sum(part**2, axis=-1)
-        return nll, wrong, effective, tf.sqrt(self.squares() / self.at_start)
+        wrong = tf.argmax(scores, axis=-1, output_type=tf.int32) != y
+        return nll, tf.cast(wrong, tf.float32)
 
 
 @tf.function(jit_compile=True)
@@ -209,7 +200,198 @@ def _update(w, V, S, dw, t, value):
         dw_ += is_weight * value["l2"] * w_
         V_, S_ = _BETA_M * V_ + (1 - _BETA_M) * dw_, _BETA_R * S_ + (1 - _BETA_R) * dw_**2
         rate = value["alpha"] / (tf.sqrt(S_ / (1 - _BETA_R**t)) + _TINY)
-        moved_ = w_ - rate * V_ / (1 - _BETA_M**t) - is_weight * value["alpha"] * value["decay"] * w_
+        moved_ = (
+            w_ - rate * V_ / (1 - _BETA_M**t) - is_weight * value["alpha"] * value["decay"] * w_
+        )
         by = is_weight * rate * value["l1"]
         new.append((tf.sign(moved_) * tf.maximum(tf.abs(moved_) - by, 0), V_, S_))
     return [list(part) for part in zip(*new, strict=True)]
+
+
+def rivals(x: np.ndarray, y: np.ndarray, sets: np.ndarray, judge: np.ndarray) -> dict[str, Looks]:
+    """Judge what is no network at all, at several settings: for the shapes see `Looks`.
+
+    Logistic regression with five strengths of L2; nearest neighbours, 1, 3 or 5 of them weighted by
+    distance, whose shares are mixed with a little of the uniform distribution; support vector
+    machines with a Gaussian kernel, whose scores count as logits.
+    """
+
+    def ask(model, rows):
+        return model.fit(x[rows], y[rows])
+
+    def linear(rows):
+        for C in (0.1, 0.3, 1, 3, 10):
+            yield ask(LogisticRegression(C=C, max_iter=300), rows).predict_log_proba(x[judge])
+
+    def neighbours(rows):
+        for k in (1, 3, 5):
+            shares = ask(KNeighborsClassifier(k, weights="distance"), rows).predict_proba(x[judge])
+            for part in (0.1, 0.3):
+                yield np.log((1 - part) * shares + part / 10)
+
+    def machine(rows):
+        for C, gamma in ((3, 0.02), (3, 0.04), (10, 0.02), (10, 0.04)):
+            yield log_softmax(ask(SVC(C=C, gamma=gamma), rows).decision_function(x[judge]), axis=1)
+
+    found, label = {}, y[judge]
+    kinds = {"logistic regression": linear, "nearest neighbours": neighbours, "SVM": machine}
+    for name, kind in kinds.items():
+        answers = np.array([list(kind(rows)) for rows in tqdm(sets, desc=name, **_BAR)])
+        nll = -answers[..., np.arange(len(label)), label]
+        found[name] = Looks(nll, (answers.argmax(axis=-1) != label).astype(float), [])
+    return found
+
+
+def spread(end: Sequence[np.ndarray], x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How evenly hidden units share the work, and how large the weights are.
+
+    Parameters
+    ----------
+    end : W1, b1, W2, b2, each of shape (sets, ...)
+        Weights of a network for each training set; examples are rows.
+    x : array, shape (n, pixels)
+        Pictures.
+
+    Returns
+    -------
+    effective : array, shape (sets,)
+        (sum c)² / sum c², where c is a unit's mean square contribution to the scores: the number
+        of units if all contribute alike, 1 if one does it all.
+    size : array, shape (sets,)
+        Root mean square of the weights W1 and W2.
+    """
+    W1, b1, W2, _ = end
+    c = (np.maximum(x @ W1 + b1, 0) ** 2).mean(axis=1) * (W2**2).sum(axis=2)
+    squares = (W1**2).sum(axis=(1, 2)) + (W2**2).sum(axis=(1, 2))
+    return c.sum(axis=1) ** 2 / (c**2).sum(axis=1), (squares / (W1[0].size + W2[0].size)) ** 0.5
+
+
+TEXTS = {
+    "descent": "Left, the true curve, and the model after 8 steps, too calm, after 256, close to "
+    "it, and after 131,072, through every point with wild swings. Right, the error on the thirty "
+    "points falls far below the variance of the noise; that on new points falls, then rises.",
+    "ways": "Mean excess against the number of steps and against λ: both curves have a valley that "
+    "comes down to the dashed line of the least possible excess; the left end is high, the end of "
+    "training higher still.",
+    "weights": "Forty weights three times: L2 all different from zero, L1 by the proximal step a "
+    "few large ones and many exact zeros, L1 by the plain gradient the same without exact zeros.",
+    "black": "Left, three strengths of L2 through Adam: one and the same line, which falls to zero "
+    "in about fifty steps. Right, decoupled decay: flat at the weakest strength, steep at the "
+    "strongest.",
+    "remedies": "Gains over early stopping with two standard errors: dropout's is clearly above "
+    "zero, the others lie around zero or below.",
+    "rivals": "Gains over early stopping: pictures moved by a pixel gain most by far, half of the "
+    "pictures lose most; smaller networks, logistic regression and nearest neighbours lose.",
+}
+REMEDIES = ("L2", "L1", "early stopping")
+STRENGTHS = tuple(range(1, 8))
+
+
+def _curves(ax: Axes, line: np.ndarray, curves: Mapping, x: np.ndarray, y: np.ndarray) -> None:
+    for i, (name, values) in enumerate(curves.items()):
+        black = {"color": "black", "lw": 1.2, "ls": "--"} if name == "truth" else {}
+        ax.plot(line, values, **({"color": f"C{i}"} | black), label=name)
+    ax.plot(x, y, "o", color="black", ms=5)
+    margin = 0.6 * np.ptp(y)
+    ax.set(xlabel="x", ylabel="f(x)", ylim=(y.min() - margin, y.max() + margin))
+    ax.legend(fontsize=11)
+
+
+def draw_three(line, waves, x, y, lams: Sequence[float]) -> None:
+    """Draw the points, and curves A, B, C of the minimum with each λ."""
+    P, curves = waves(x), {}
+    for name, lam in zip("ABC", lams, strict=True):
+        w = np.linalg.solve(P.T @ P / len(x) + lam * np.eye(P.shape[1]), P.T @ y / len(x))
+        curves[name] = waves(line) @ w
+    _, ax = plt.subplots(figsize=(9, 4))
+    _curves(ax, line, curves, x, y)
+
+
+def draw_descent(line, waves, x, y, truth, path, steps, on_points, on_new, sigma) -> None:
+    """Draw the curve after a few, many and all steps, and both errors by step."""
+    _, axes = plt.subplots(1, 2, figsize=(14, 4.4))
+    curves = {"truth": waves(line) @ truth}
+    curves |= {f"{steps[k]:,} steps": waves(line) @ path[k] for k in (3, 8, len(steps) - 1)}
+    _curves(axes[0], line, curves, x, y)
+    for values, name in ((on_points, "the thirty points"), (on_new, "new points")):
+        axes[1].loglog(steps, values, "o-", label=name)
+    axes[1].axhline(sigma**2, color="black", ls="--", lw=1.2, label="σ²: unavoidable")
+    axes[1].set(xlabel="steps", ylabel="mean squared error")
+    axes[1].legend()
+
+
+def draw_ways(steps, lams, excess: np.ndarray, least: float, own: float) -> None:
+    """Draw the mean excess of both ways against their strength."""
+    _, axes = plt.subplots(1, 2, figsize=(13, 4.2), sharey=True)
+    for ax, strengths, values, name in zip(
+        axes, (steps, lams), excess, ("steps", "λ"), strict=True
+    ):
+        ax.loglog(strengths, values, "o-")
+        ax.axhline(least, color="black", ls="--", lw=1.2, label="least possible")
+        ax.set(xlabel=name)
+    axes[1].axvline(own, color="C1", lw=1.2, label="λ of exercise 1")
+    axes[0].set(ylabel="mean excess over 200 worlds", title="early stopping")
+    axes[1].set_title("$L_2$")
+    axes[1].legend()
+
+
+def draw_remedy(remedy: str, strength: int, line, waves, truth, x, y, steps, lams):
+    """Draw the curve and the weights of a remedy at one of its seven strengths."""
+    P = waves(x)
+    A, b, lam = P.T @ P / len(x), P.T @ y / len(x), lams[2 * strength + 1]
+    if remedy == "L2":
+        w = np.linalg.solve(A + lam * np.eye(len(b)), b)
+    elif remedy == "L1":
+        w = lasso_path(P, y, alphas=[lam], max_iter=10_000)[1][:, 0]
+    else:
+        t = steps[-2 * strength - 1]
+        s, U = np.linalg.eigh(A)
+        s = np.maximum(s, 1e-12)
+        w = U @ ((1 - (1 - s / s[-1]) ** t) / s * (U.T @ b))
+    figure, axes = plt.subplots(1, 2, figsize=(13, 4))
+    _curves(axes[0], line, {"truth": waves(line) @ truth, "model": waves(line) @ w}, x, y)
+    number = f"{t:,} steps" if remedy == "early stopping" else f"λ = {lam:.2g}"
+    axes[0].set_title(f"{remedy}, {number}")
+    _stems(axes[1], w)
+    axes[1].set(ylabel="weight", ylim=(-4, 4))
+    return figure
+
+
+def _stems(ax: Axes, w: np.ndarray) -> None:
+    places = np.arange(1, len(w) + 1)
+    ax.vlines(places, 0, w, color="C0", lw=3)
+    ax.plot(places[w == 0], 0 * places[w == 0], "o", color="C1", ms=6, label="exactly zero")
+    ax.axhline(0, color="black", lw=1)
+    ax.set(xlabel="wave")
+    ax.legend(loc="upper right", fontsize=11)
+
+
+def draw_weights(ends: Mapping[str, np.ndarray]) -> None:
+    """Draw the weights of each kind, with the exact zeros marked."""
+    _, axes = plt.subplots(1, len(ends), figsize=(15, 3.8), sharey=True)
+    for ax, (name, w) in zip(axes, ends.items(), strict=True):
+        _stems(ax, w)
+        ax.set_title(name)
+    axes[0].set_ylabel("weight")
+
+
+def draw_black(strengths: Mapping, ways: Mapping) -> None:
+    """Draw how a weight without data shrinks, at three strengths of either habit."""
+    _, axes = plt.subplots(1, 2, figsize=(13, 4), sharey=True)
+    for ax, (name, lams) in zip(axes, strengths.items(), strict=True):
+        for i, (lam, way) in enumerate(zip(lams, ways[name], strict=True)):
+            ax.plot(way, color=f"C{i}", lw=7 - 2.4 * i, label=f"λ = {lam:g}")
+        ax.set(title=name, xlabel="step")
+        ax.legend()
+    axes[0].set_ylabel("weight at a black pixel")
+
+
+def draw_gains(gains: Mapping[str, Mapping]) -> None:
+    """Draw gains over early stopping, with two standard errors."""
+    _, ax = plt.subplots(figsize=(9, 0.55 * len(gains) + 1.4))
+    values, errors = ([gain[key] for gain in gains.values()] for key in ("value", "se"))
+    ax.errorbar(values, range(len(gains)), xerr=2 * np.array(errors), fmt="o", ms=9, capsize=5)
+    ax.axvline(0, color="black", lw=1.2)
+    ax.set_yticks(range(len(gains)), list(gains))
+    ax.invert_yaxis()
+    ax.set_xlabel("gain over early stopping alone, in nats (± 2 standard errors)")

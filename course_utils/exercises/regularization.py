@@ -75,8 +75,7 @@ q2 = Exercise(
         (np.array([-3.0]), 2, 1),
         (np.array([0.2, -0.7]), 0.1, 0.0),
     ],
-    praise="This is what sets weights to *exactly* zero. An optimiser that only follows the "
-    "gradient, Adam too, leaves them near zero, on one side or the other.",
+    praise="A weight that would cross zero ends at zero, and the others all lose the same.",
     mistakes={
         "crosses zero": (
             lambda w, alpha, lam: w - alpha * lam * np.sign(w),
@@ -192,8 +191,8 @@ q3 = Exercise(
         "After one step, with the hats, $V = g$ and $S = g^2$. So what is $V/\\sqrt S$?",
         "$g/\\sqrt{g^2}$ is 1 or −1: the sign of $g = \\lambda w$, which is that of $w$.",
     ],
-    explanation="Through Adam, $g = \\lambda w$ and $\\hat V / \\sqrt{\\hat S} = g/|g|$, the sign of $w$. "
-    "Decoupled, $g = 0$, Adam's step is 0, and $\\alpha\\lambda w$ is subtracted.",
+    explanation="Through Adam, $g = \\lambda w$, and $\\hat V / \\sqrt{\\hat S} = g/|g|$, the sign "
+    "of $w$. Decoupled, $g = 0$, Adam's step is 0, and $\\alpha\\lambda w$ is subtracted.",
 )
 
 

@@ -284,7 +284,7 @@ TEXTS = {
     "pictures lose most; smaller networks, logistic regression and nearest neighbours lose.",
 }
 REMEDIES = ("L2", "L1", "early stopping")
-STRENGTHS = tuple(range(1, 8))
+STRENGTHS = (1, 2, 3, 4, 5)
 
 
 def _curves(ax: Axes, line: np.ndarray, curves: Mapping, x: np.ndarray, y: np.ndarray) -> None:
@@ -336,15 +336,15 @@ def draw_ways(steps, lams, excess: np.ndarray, least: float, own: float) -> None
 
 
 def draw_remedy(remedy: str, strength: int, line, waves, truth, x, y, steps, lams):
-    """Draw the curve and the weights of a remedy at one of its seven strengths."""
+    """Draw the curve and the weights of a remedy at one of its five strengths."""
     P = waves(x)
-    A, b, lam = P.T @ P / len(x), P.T @ y / len(x), lams[2 * strength + 1]
+    A, b, lam = P.T @ P / len(x), P.T @ y / len(x), lams[3 * strength - 2]
     if remedy == "L2":
         w = np.linalg.solve(A + lam * np.eye(len(b)), b)
     elif remedy == "L1":
         w = lasso_path(P, y, alphas=[lam], max_iter=10_000)[1][:, 0]
     else:
-        t = steps[-2 * strength - 1]
+        t = steps[20 - 3 * strength]
         s, U = np.linalg.eigh(A)
         s = np.maximum(s, 1e-12)
         w = U @ ((1 - (1 - s / s[-1]) ** t) / s * (U.T @ b))

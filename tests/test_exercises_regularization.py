@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from scipy import optimize, stats
 
-from course_utils.exercises.regularization import q1, q2, q3, q4, q5, q6
+from course_utils.exercises.regularization import q4, q5, q6
 
 
 def by_curvature(sigma, tau, N):
@@ -162,8 +162,8 @@ WRONG = {
             "result 1 of 2",
         ),
         "grows": (lambda w, alpha, lam: (w + alpha * np.sign(w), w + alpha * lam * w), "1 of 2"),
-        "exponential": (
-            lambda w, alpha, lam: (w - alpha * np.sign(w), w * np.exp(-alpha * lam)),
+        "twice": (
+            lambda w, alpha, lam: (w - alpha * np.sign(w), w - 2 * alpha * lam * w),
             "result 2 of 2",
         ),
         "stops at zero": (
@@ -176,7 +176,10 @@ WRONG = {
         "root": (lambda a, u, rate: a * (u >= rate) / np.sqrt(1 - rate), "one of your numbers is"),
         "mean kept": (lambda a, u, rate: a * (u >= rate) + rate * a.mean(), "one of your numbers"),
         "all": (lambda a, u, rate: a / (1 - rate), "one of your numbers is"),
-        "transposed": (lambda a, u, rate: (a * (u >= rate) / (1 - rate)).T, "shape"),
+        "transposed": (
+            lambda a, u, rate: (a * (u >= rate) / (1 - rate)).T,
+            "three rows and two columns",
+        ),
     },
     "q5": {
         "median": (

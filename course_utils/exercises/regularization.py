@@ -35,7 +35,7 @@ q1 = Exercise(
         ),
         "not squared": (
             lambda sigma, tau, N: sigma / (N * tau),
-            "σ and τ stand in the exponents as squares.",
+            "Both σ and τ stand in the exponents as squares.",
         ),
         "upside down": (
             lambda sigma, tau, N: tau**2 / (N * sigma**2),

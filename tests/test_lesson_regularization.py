@@ -4,6 +4,7 @@ import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import tensorflow as tf
 from sklearn.linear_model import LogisticRegression
 
 from course_utils.lessons import regularization as lesson
@@ -123,6 +124,20 @@ def test_dropout_acts_in_training_alone_and_keeps_what_comes_out_on_average(worl
     assert 0 < (np.abs(moved).max(axis=-1) == 0).mean() < 1
 
 
+def test_what_dropout_leaves_is_scaled(world):
+    x, y, sets, _, batches = world
+    rows = sets[0][batches[0, 0]]
+    usual = {name: np.full((1, 1, 1, 1), 0, "float32") for name in lesson._USUAL}
+    usual["drop"] += 0.6
+    nets = lesson._Networks(1, 9, UNITS, usual, False, seed=3)
+    W1, b1, W2, b2 = (part.numpy()[0, 0] for part in nets.w)
+    on = tf.random.stateless_uniform((1, 1, 3, UNITS), (3, 1)).numpy()[0, 0] >= 0.6
+    scores = (np.maximum(x[rows] @ W1 + b1, 0) * on / 0.4) @ W2 + b2
+    nll = np.log(np.exp(scores).sum(axis=1)) - scores[np.arange(3), y[rows]]
+    loss = nets.step(tf.constant(x[rows][None, None]), tf.constant(y[rows][None, None]), 1.0)
+    assert loss.numpy() == pytest.approx(nll.mean(), abs=1e-4)
+
+
 def test_units_that_are_not_there_do_not_move(world):
     start, end = (f(world, {"units": 2})[2][:, 0] for f in (at_start, lambda *a: run(*a).end))
     assert (start[:, 2:] == end[:, 2:]).all()
@@ -148,6 +163,8 @@ def test_settings_share_start_and_batches_and_keep_their_order(world):
     assert both.nll[:, 3] == pytest.approx(both.nll[:, 5])
     assert (both.nll[:, 3] != both.nll[:, 4]).all()
     assert run(world, {}, every=4).nll[:, 1] == pytest.approx(both.nll[:, 3])
+    half = (*world[:4], world[4][:4])
+    assert run(half, {}, every=4).nll[:, 0] == pytest.approx(both.nll[:, 0])
 
 
 def test_methods_are_cut_apart_in_their_order(world):

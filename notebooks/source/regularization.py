@@ -568,7 +568,7 @@ METHODS = {
     "L2 through Adam": [{"l2": lam} for lam in (0.0003, 0.001, 0.003)],
     "decoupled decay": [{"decay": lam} for lam in (0.3, 1, 3)],
     "L1, proximal": [{"l1": lam} for lam in (0.00001, 0.00003, 0.0001)],
-    "dropout": [{"drop": p} for p in (0.2, 0.5, 0.8)],
+    "dropout": [{"drop": p} for p in (0.5, 0.7, 0.8)],
 }
 batches = np.array([[rng.permutation(PICTURES)[:50] for _ in sets] for _ in range(TRAIN_STEPS)])
 
@@ -655,7 +655,7 @@ for name in ("L2 through Adam", "L1, proximal", "batch normalisation"):
 # from the same start, with the same learning rate, after the last step.
 
 # %%
-plain, half = ("early stopping", 2), ("dropout", 1)
+plain, half = ("early stopping", 2), ("dropout", 0)
 rivals = {"decoupled decay, λ = 1": ("decoupled decay", 1), "dropout, p = 0.8": ("dropout", 2)}
 shapes = {}
 for text, (name, k) in ({"plain": plain, "dropout, p = 0.5": half} | rivals).items():
@@ -761,7 +761,7 @@ claim
 # **Predict.** Which of the two would you notice in the accuracy?
 
 # %%
-W1, b1, W2, b2 = (part[:, 1] for part in looks["dropout"].end)  # p = ½, ten networks
+W1, b1, W2, b2 = (part[:, 0] for part in looks["dropout"].end)  # p = ½, ten networks
 hidden = np.maximum(pixels[judges] @ W1 + b1, 0)
 right = digits.y[judges]
 

@@ -275,8 +275,9 @@ TEXTS = {
     "training higher still.",
     "weights": "Forty weights three times: L2 all different from zero, L1 by the proximal step a "
     "few large ones and many exact zeros, L1 by the plain gradient the same without exact zeros.",
-    "black": "Left, three strengths of L2 through Adam: one and the same line, which falls to a tenth "
-    "in sixty steps. Right, decoupled decay: flat at the weakest strength, steep at the strongest.",
+    "black": "Left, three strengths of L2 through Adam: one and the same line, which falls to a "
+    "tenth in sixty steps. Right, decoupled decay: flat at the weakest strength, steep at the "
+    "strongest.",
     "remedies": "Gains over early stopping with two standard errors: dropout's is clearly above "
     "zero, the others lie around zero or below.",
     "rivals": "Gains over early stopping: pictures moved by a pixel gain most by far, half of the "

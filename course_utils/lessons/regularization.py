@@ -117,7 +117,7 @@ def contest(
             inputs = tf.gather(positions, moves * len(x) + rows)
             loss = nets.step(inputs, tf.gather(labels, rows), tf.constant(t, tf.float32))
             if t % every == 0:
-                found.append([part.numpy() for part in nets.look(*judged)])
+                found.append(nets.judged_by(*judged))
             bar.update()
     if not np.isfinite(loss.numpy()):
         raise _ran_away("training", len(batches), len(batches))
@@ -181,6 +181,11 @@ class _Networks:
             for part, one in zip(parts, new, strict=True):
                 part.assign(one)
         return loss
+
+    def judged_by(self, x, y) -> list[np.ndarray]:
+        """Log losses and mistakes, (sets, settings, pictures), 500 pictures at a time."""
+        parts = [self.look(x[i : i + 500], y[i : i + 500]) for i in range(0, len(x), 500)]
+        return [np.concatenate(part, axis=2) for part in zip(*parts, strict=True)]
 
     @tf.function
     def look(self, x, y):

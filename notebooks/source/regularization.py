@@ -16,7 +16,7 @@
 # | --- | --- |
 # | **Slides** | *Machine Learning for Astrophysics*, *As we saw in the first day, it is important to keep a balance*, *Another efficient technique is the dropout regularization*, and one sentence of *Batch normalization makes the hyperparameters search easier* |
 # | **You will be able to** | turn a prior into a penalty and back; say why early stopping is one, too; write a step that ends at exactly zero; tell L2 from weight decay; use dropout, and say what it costs a linear model; compare remedies fairly |
-# | **You need** | the lesson [`neural_networks`](neural_networks.ipynb) |
+# | **You need** | the lesson [`neural_networks`](neural_networks.ipynb); the normal distribution, Bayes' rule, eigenvectors |
 # | **Time** | ? |
 
 # %% tags=["nbval-ignore-output"]
@@ -81,8 +81,9 @@ plotting.show("Thirty points and three curves through them, from calm to one thr
 # %% [markdown]
 # We train with gradient descent on $\frac1{2N} \sum_i (y_i - f(x_i))^2$. With $\Phi$ for the waves at
 # the thirty points, one row a point, the gradient is $Aw - b$, where $A = \Phi^\top\Phi/N$ and $b =
-# \Phi^\top y/N$. We start at $w = 0$, with the learning rate $\alpha = 1/\text{(largest curvature)}$,
-# and note the weights after 1, 2, 4, … steps.
+# \Phi^\top y/N$. We start at $w = 0$ and note the weights after 1, 2, 4, … steps. The learning rate is
+# $\alpha = 1/L$, where $L$ is the largest [curvature](../docs/glossary.md#curvature) of this error, the
+# largest eigenvalue of $A$.
 #
 # How good is a curve? It meets new points with new noise. So its mean squared error on them is
 # $\sigma^2$, which nobody can avoid, plus the *excess*: the squared distance between curve and truth,
@@ -185,9 +186,8 @@ claims.check("L2: the minimum with the penalty is the MAP estimate", w_map, foun
 
 # %% [markdown]
 # What does the penalty do, and what does early stopping do? Turn the weights into the directions in
-# which $A$ does not mix them (its eigenvectors). In a direction of
-# [curvature](../docs/glossary.md#curvature) $s$ the gradient is $sw - b$, and without a penalty the
-# bottom is at $b/s$.
+# which $A$ does not mix them (its eigenvectors). Along one of them, of curvature $s$, the gradient is
+# $sw - b$ (with $w$ and $b$ measured along it too), and without a penalty the bottom is at $b/s$.
 #
 # * $L_2$: $sw - b + \lambda w = 0$, so $w = \frac{s}{s + \lambda} \cdot \frac bs$.
 # * Gradient descent: each step shortens the distance to the bottom by the factor $1 - \alpha s$. After
@@ -802,16 +802,16 @@ lit = [(pixels[rows] > 0).any(axis=0) for rows in sets]
 tails = [kurtosis(w[seen].ravel()) for w, seen in zip(W, lit)]
 claim("L2 trains weights with heavier tails than normal ones: excess kurtosis",
       **claims.mean_and_error(tails, "training sets"), above=1)  # fmt: skip
-prior = 1 / np.sqrt(PICTURES * 0.001)  # its standard deviation, exercise 1 with a log loss
+prior = 1 / np.sqrt(PICTURES * 0.001)  # a log loss has no σ: λ = 1 / (N τ²)
 wider = [prior / w[seen].std() for w, seen in zip(W, lit)]
 claim("The prior behind λ is wider than the weights trained under it, by the factor",
       **claims.mean_and_error(wider, "training sets"), above=4, digits=1)  # fmt: skip
 
 # %% [markdown]
 # Many are near zero and a few are large. And they are far smaller than typical draws from the prior: a
-# MAP estimate is one point, not a sample. The Bayesian lessons, from
-# [`bayesian_neural_networks_wine`](bayesian_neural_networks_wine.ipynb) on, ask for the whole
-# posterior.
+# MAP estimate is one point, not a sample. (And Adam is only on its way to it, section 4.) The Bayesian
+# lessons, from [`bayesian_neural_networks_wine`](bayesian_neural_networks_wine.ipynb) on, ask for the
+# whole posterior.
 #
 # ### Exercise 6: the slides' sentences
 #

@@ -174,17 +174,27 @@ class _Networks:
             keep = self.own * tf.cast(on, tf.float32) / (1 - drop)
             each = tf.nn.sparse_softmax_cross_entropy_with_logits(y, self.answers(x, keep, True))
             loss = tf.reduce_sum(tf.reduce_mean(each, axis=-1))  # no network sees another
-        dw = tape.gradient(loss, self.w)
-        now = [[part.value() for part in parts] for parts in (self.w, self.V, self.S)]
-        updated = _update(*now, dw, t, self.value)
-        for parts, new in zip((self.w, self.V, self.S), updated, strict=True):
-            for part, one in zip(parts, new, strict=True):
-                part.assign(one)
+        self.update(tape.gradient(loss, self.w), t)
         return loss
 
+    @tf.function(jit_compile=True)
+    def update(self, dw, t):
+        """One step of Adam, with the remedies that act on weights."""
+        value = self.value
+        for i, (w, V, S, g) in enumerate(zip(self.w, self.V, self.S, dw, strict=True)):
+            is_weight = float(i in (0, 2))  # biases and scales go free
+            g += is_weight * value["l2"] * w
+            V.assign(_BETA_M * V + (1 - _BETA_M) * g)
+            S.assign(_BETA_R * S + (1 - _BETA_R) * g**2)
+            rate = value["alpha"] / (tf.sqrt(S / (1 - _BETA_R**t)) + _TINY)
+            decay = is_weight * value["alpha"] * value["decay"] * w
+            moved_ = w - rate * V / (1 - _BETA_M**t) - decay
+            by = is_weight * rate * value["l1"]
+            w.assign(tf.sign(moved_) * tf.maximum(tf.abs(moved_) - by, 0))
+
     def judged_by(self, x, y) -> list[np.ndarray]:
-        """Log losses and mistakes, (sets, settings, pictures), 500 pictures at a time."""
-        parts = [self.look(x[i : i + 500], y[i : i + 500]) for i in range(0, len(x), 500)]
+        """Log losses and mistakes, (sets, settings, pictures), 200 pictures at a time."""
+        parts = [self.look(x[i : i + 200], y[i : i + 200]) for i in range(0, len(x), 200)]
         return [np.concatenate(part, axis=2) for part in zip(*parts, strict=True)]
 
     @tf.function
@@ -194,23 +204,6 @@ class _Networks:
         nll = tf.nn.sparse_softmax_cross_entropy_with_logits(y, scores)
         wrong = tf.argmax(scores, axis=-1, output_type=tf.int32) != y
         return nll, tf.cast(wrong, tf.float32)
-
-
-@tf.function(jit_compile=True)
-def _update(w, V, S, dw, t, value):
-    """One step of Adam with the remedies that act on weights; V and S are its running means."""
-    new = []
-    for i, (w_, V_, S_, dw_) in enumerate(zip(w, V, S, dw, strict=True)):
-        is_weight = float(i in (0, 2))  # biases and scales go free
-        dw_ += is_weight * value["l2"] * w_
-        V_, S_ = _BETA_M * V_ + (1 - _BETA_M) * dw_, _BETA_R * S_ + (1 - _BETA_R) * dw_**2
-        rate = value["alpha"] / (tf.sqrt(S_ / (1 - _BETA_R**t)) + _TINY)
-        moved_ = (
-            w_ - rate * V_ / (1 - _BETA_M**t) - is_weight * value["alpha"] * value["decay"] * w_
-        )
-        by = is_weight * rate * value["l1"]
-        new.append((tf.sign(moved_) * tf.maximum(tf.abs(moved_) - by, 0), V_, S_))
-    return [list(part) for part in zip(*new, strict=True)]
 
 
 def rivals(x: np.ndarray, y: np.ndarray, sets: np.ndarray, judge: np.ndarray) -> dict[str, Looks]:

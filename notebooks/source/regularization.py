@@ -504,8 +504,10 @@ claims.check("Dropout on a linear model: the minimum over masks is the formula's
              found.mean(axis=0) / size, exact / size, within=0.01)  # fmt: skip
 others = [np.linalg.solve(A + lam * np.eye(J), b) for lam in np.logspace(-5, 1, 200)]
 off = min(np.linalg.norm(w - exact) for w in others) / size
-claim("No L2 gives the weights of dropout: with the best λ they are off, as a share of their size, by",
-      off, above=0.15)  # fmt: skip
+text = (
+    "No L2 gives the weights of dropout: at the best λ they are off, as a share of their size, by"
+)
+claim(text, off, above=0.15)
 
 # %% [markdown]
 # For a linear model dropout *is* a penalty on squares, but one that looks at the data: an input that is
@@ -603,6 +605,7 @@ def results(method):
             judged(method.wrong, by_errors)]  # fmt: skip
 
 
+# %%
 def gain(name, column=0):
     """What a method gains over early stopping, with an error over judges and training sets."""
     difference = scores["early stopping"][column] - scores[name][column]
@@ -665,7 +668,8 @@ for text, (name, k) in ({"plain": plain, "dropout, p = 0.5": half} | rivals).ite
     shapes[text] = np.array(lesson.spread(weights, pixels[judges]))  # (2, SETS)
 ratios = {text: shape / shapes["plain"] for text, shape in shapes.items()}
 for text, ratio in ratios.items():
-    print("effective units × {:.2f}, size of weights × {:.2f}: ".format(*ratio.mean(axis=1)) + text)
+    units, size = ratio.mean(axis=1)
+    print(f"effective units × {units:.2f}, size of weights × {size:.2f}: {text}")
 
 # %%
 units, size = (claims.mean_and_error(r, "training sets") for r in ratios["dropout, p = 0.5"])
@@ -784,8 +788,8 @@ for name, (loss, errors) in (("left on", left_on), ("scaling forgotten", forgott
           above=0.02)  # fmt: skip
     print(f"and the share wrong by {errors.mean():.3f}")
 noticed = claims.mean_and_error(left_on[1] - forgotten[1], "training sets")
-claim("In the errors, dropout left on shows more than the scaling forgotten, by", **noticed, above=0,
-      digits=3)  # fmt: skip
+text = "In the errors, dropout left on shows more than the scaling forgotten, by"
+claim(text, **noticed, above=0, digits=3)
 
 # %% [markdown]
 # The forgotten scaling is the sly one: it hardly changes which class wins, only how surely. So look at

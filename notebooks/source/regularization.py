@@ -864,6 +864,7 @@ def after_twenty_steps(optimizer, penalty=None):
     return np.abs(model.layers[0].kernel.numpy())[black].mean()
 
 
+# %%
 black = (pixels[sets[0]] == 0).all(axis=0)
 rows = {"at the start": np.abs(start)[black].mean()}
 for lam in (0.001, 0.01):  # Keras's L2(c) adds c times the sum of squares: c is λ/2

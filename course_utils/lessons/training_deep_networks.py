@@ -43,10 +43,11 @@ TEXTS = {
 
 
 class Run(NamedTuple):
-    """What `train` returns. R rates and S starts; nothing is worse than guessing.
+    """What `train` returns, for R rates and S starts.
 
     ``history`` (steps, R, S): cross-entropy of each batch before its step, in nats. ``loss`` and
-    ``right`` (looks, R, S): cross-entropy of the held-out examples, and the share named rightly.
+    ``right`` (looks, R, S): cross-entropy of the held-out examples, where more than log(C), or no
+    number, counts as log(C), no better than guessing; and the share named rightly.
     """
 
     history: np.ndarray
@@ -182,8 +183,7 @@ def train(
                 seen.append([part.numpy() for part in look(tf.constant(held_out))])
     loss, right = (np.array(part).swapaxes(1, 2) for part in zip(*seen, strict=True))
     # fmin takes the number where the other one is NaN.
-    history, loss = (np.fmin(part, np.log(classes)) for part in (np.swapaxes(history, 1, 2), loss))
-    return Run(history, loss, right)
+    return Run(np.swapaxes(history, 1, 2), np.fmin(loss, np.log(classes)), right)
 
 
 def _network(
@@ -383,3 +383,39 @@ def draw_ways(axes: Sequence[Axes], ways: dict[tuple[str, float], np.ndarray]) -
                 ax.semilogy(1 + np.arange(len(line)), line, style, color=f"C{k}", label=label)
         ax.set(title=name, xlabel="layer")
         ax.legend(fontsize=12)
+
+
+def draw_cover(axes: Sequence[Axes], picture: np.ndarray) -> None:
+    """Draw a picture (196,), fifty layers, and the question what arrives."""
+    axes[0].imshow(picture.reshape(14, 14), cmap="gray_r")
+    axes[1].vlines(range(50), 0, 1, color="C0", lw=5)
+    axes[1].text(55, 0.5, "?", fontsize=60, color="C3", ha="center", va="center")
+    axes[1].set(xlim=(-2, 59), ylim=(-0.05, 1.05))
+    for ax in axes:
+        ax.set_axis_off()
+
+
+def draw_signal(axes: Sequence[Axes], q: dict[str, np.ndarray]) -> None:
+    """Draw the size of the signal by layer, in two panels of two starts, and at the first's end."""
+    names = [*q]
+    for ax, shown in zip(axes, (names[:2], names[2:]), strict=False):
+        for i, name in enumerate(shown):
+            layers = 1 + np.arange(len(q[name]))
+            ax.semilogy(layers, np.sqrt(q[name][:, :15]), color=f"C{i}", lw=0.7)
+            ax.semilogy([], [], color=f"C{i}", label=f"$\\sigma$ = {name}")
+        ax.set(xlabel="layer", ylabel=r"size of the signal $\sqrt{q}$")
+        ax.legend()
+    axes[2].hist(np.log10(q[names[0]][-1]) / 2, bins=20, color="C0")
+    axes[2].axvline(0, color="black", ls="--", label="kept")
+    axes[2].set(xlabel=r"$\log_{10}\sqrt{q}$ at the end", ylabel="networks")
+    axes[2].set_title(f"σ = {names[0]}")
+    axes[2].legend()
+
+
+def draw_changes(ax: Axes, etas: np.ndarray, changes: dict[str, np.ndarray]) -> None:
+    """Draw how far gradients change (steps' lengths, S), each start and their median."""
+    for name, values in changes.items():
+        ax.loglog(etas, values, color=_COLORS[name], lw=0.7, alpha=0.6)
+        ax.loglog(etas, np.median(values, axis=1), "o-", color=_COLORS[name], label=name)
+    ax.set(xlabel=r"length of the step $\eta$", ylabel="change of the gradient")
+    ax.legend()

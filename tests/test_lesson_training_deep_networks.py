@@ -200,10 +200,10 @@ def test_many_calls_do_not_make_tensorflow_complain(monkeypatch):
 
 
 def test_a_line_ends_where_no_network_learns():
-    loss = np.array([[[0.5, 0.7], [2.3, 2.3]], [[0.4, 0.4], [1.0, 2.0]]])  # looks, rates, starts
-    run = lesson.Run(None, loss, None)
+    first, second = np.array([[0.5, 0.7], [2.3, 2.3]]), np.array([[0.4, 0.4], [1.0, 2.0]])
     fig, axes = plt.subplots(1, 2)
-    lesson.draw_rates(axes, np.array([0.1, 1.0]), {"plain": run}, {10: 0, 20: 1})
+    losses = {10: {"plain": first}, 20: {"plain": second}}  # (rates, starts)
+    lesson.draw_rates(axes, np.array([0.1, 1.0]), losses)
     drawn = [ax.lines[0].get_ydata() for ax in axes]
     plt.close(fig)
     np.testing.assert_allclose(drawn, [[0.6, np.nan], [0.4, 1.5]])

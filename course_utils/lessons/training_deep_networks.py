@@ -41,7 +41,6 @@ TEXTS = {
     "the factor 1 only, normalised ones everywhere, best at or below 1.",
     "steps": "How far the gradient has changed after a step, against the step's length. For short "
     "steps batch normalisation is above plain, for long ones far below.",
-    "labels": "Share of pictures named rightly with 50 and 500 labels, for four methods.",
 }
 
 
@@ -176,6 +175,7 @@ def train(
     rate = tf.constant(rates[:, None, None], tf.float32)
     step = _step(scores, trained, rate, clip, batches[0])
     look = tf.function(lambda rows: _judged(*scores(rows, training=False)))
+    look = look.get_concrete_function(tf.constant(held_out))
     history, seen = [], []
     with tqdm(batches, desc="training", **_BAR) as bar:
         for number, rows in enumerate(bar, start=1):
@@ -375,8 +375,10 @@ def draw_rates(axes: Sequence[Axes], rates: np.ndarray, losses: dict[int, dict])
 
 def draw_starts(ax: Axes, factors: np.ndarray, losses: dict[str, np.ndarray]) -> None:
     """Draw the loss at the best rate (S,) of each start by the factor on its first weights."""
-    for (name, loss), marker in zip(losses.items(), "osX", strict=False):
-        ax.semilogx(factors, loss, marker, ms=9, alpha=0.8, color=_COLORS[name], label=name)
+    looks = (("o", 15, "none"), ("s", 7, "full"), ("X", 9, "full"))  # one can stand in another
+    for (name, loss), (marker, ms, fill) in zip(losses.items(), looks, strict=False):
+        style = {"ms": ms, "fillstyle": fill, "mew": 2, "color": _COLORS[name]}
+        ax.semilogx(factors, loss, marker, label=name, **style)
     ax.axhline(_GUESS, color="0.6", lw=1)
     ax.set(xlabel="factor on the first weights", ylabel="loss at the best rate", ylim=(0, 2.45))
     ax.set_xticks([0.1, 0.2, 0.5, 1, 2, 5, 10], ["0.1", "0.2", "0.5", "1", "2", "5", "10"])

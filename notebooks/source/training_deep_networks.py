@@ -34,7 +34,6 @@ import pandas as pd
 import tensorflow as tf
 from scipy.special import digamma, expit, roots_hermitenorm
 from scipy.stats import binom
-from tqdm.auto import tqdm
 
 from course_utils import claims, data, explorers, plotting
 from course_utils import training as keras_training
@@ -109,7 +108,7 @@ def relu(z):
 def signal(sd, g=relu, width=WIDTH):
     """q in layers 1 to 50 of random networks, each with a picture of its own: (50, networks)."""
     a, q = unit[rng.integers(5_000, size=NETWORKS)][:, :, None], []
-    for n in tqdm([196] + [width] * (DEPTH - 1), leave=False):
+    for n in [196] + [width] * (DEPTH - 1):
         W = sd(n) * rng.normal(size=(NETWORKS, width, n))
         a = g(W @ a)
         q.append((a**2).mean(axis=(1, 2)))
@@ -155,8 +154,8 @@ for name, low, high in (("0.01", -60, -50), ("1", 40, 45)):
           **powers, above=low, below=high, unit="powers of ten")  # fmt: skip
 
 # %% [markdown]
-# A few hundredths in each layer are harmless. With the slides' other numbers the signal would be lost, or
-# overflow. *Learned: the right size of the first weights follows from the number of inputs and the
+# A few hundredths in each layer are harmless. With the other three numbers a deep ReLU network loses its
+# signal, or overflows. *Learned: the right size of the first weights follows from the number of inputs and the
 # activation. It keeps the mean, not every draw.*
 #
 # ## 2. The way back: vanishing and exploding gradients
@@ -218,7 +217,7 @@ def there_and_back(name, gain):
     return np.transpose(found)
 
 
-ways = {key: np.array([there_and_back(*key) for _ in tqdm(range(50), leave=False)])
+ways = {key: np.array([there_and_back(*key) for _ in range(50)])
         for key in (("sigmoid", 1), ("tanh", 1), ("tanh", 2), ("ReLU", 1))}  # fmt: skip
 lesson.draw_ways(plt.subplots(1, 3, figsize=(15, 4.4))[1], ways)
 plotting.show(lesson.TEXTS["ways"])
@@ -242,7 +241,7 @@ claims.check("ReLU: the drift of the gradient is that of the signal", -per_layer
              relu_drift(WIDTH**-0.5), within=4, se=per_layer["se"])  # fmt: skip
 
 # %% [markdown]
-# Sigmoids *vanish*, and beyond the bound: 48 factors of at most ¼ leave at most $4^{-48}$. tanh hardly
+# Sigmoids *vanish*, and beyond the bound: 48 factors of at most ¼ leave on average at most $4^{-48}$. tanh hardly
 # vanishes; from too large a start it *explodes*. ReLU is a surprise. Its $dA$ falls by seven powers of
 # ten, yet $dW$ is equally large in every layer, and so no layer is behind the others: what the gradient
 # has lost on its way back, the signal has not yet lost on its way forth. (ReLU passes every factor on.
@@ -404,12 +403,10 @@ def training_loss(run, steps):
 
 # %%
 batches, held_out = split(24, steps=120)
-equal = {
-    name: lesson.train(
-        x, digits.y, batches, held_out, rates=[0.032, 0.1], normalise=kind, seed=SEED
-    )
-    for name, kind in (("plain", None), ("batch norm", "batch"))
-}
+equal = {}
+for name, kind in (("plain", None), ("batch norm", "batch")):
+    equal[name] = lesson.train(x, digits.y, batches, held_out, rates=[0.032, 0.1], normalise=kind,
+                               seed=SEED)  # fmt: skip
 lesson.draw_equal(plt.subplots(1, 2, figsize=(12, 4), sharey=True)[1], (0.032, 0.1), equal)
 plotting.show(lesson.TEXTS["equal"])
 
@@ -430,7 +427,8 @@ claim("At α = 0.1, it is ahead after 120 steps, in loss by",
 # So each method gets its best rate, from the same nine. To be fair, the rate of each start is chosen by
 # the *other* starts. Beside batch normalisation stand two rivals that cost next to nothing. **Gradient
 # clipping**: where the gradient of all weights together is longer than 1, it is shortened to 1, so that
-# no step is longer than $\alpha$. **Fewer layers**: two hidden ones in place of ten.
+# no step is longer than $\alpha$. (1 is a common choice, and was not tuned.) **Fewer layers**: two hidden
+# ones in place of ten.
 
 # %%
 RATES = 10 ** (np.arange(-6, 3) / 3)  # from 0.01 to 4.6
@@ -708,7 +706,7 @@ def length(slopes):
 def change(normalised, alpha=0.1):
     """Relative change of the gradient after a step of each η, (η, S): median over the way."""
     w, seen = begin(), []
-    for number, rows in enumerate(tqdm(batches[:121], leave=False)):
+    for number, rows in enumerate(batches[:121]):
         X, y = examples(rows)
         _, g = gradient(w, X, y, normalised)
         if number and number % 20 == 0:

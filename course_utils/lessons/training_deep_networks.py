@@ -176,6 +176,14 @@ def train(
     step = _step(scores, trained, rate, clip, batches[0])
     look = tf.function(lambda rows: _judged(*scores(rows, training=False)))
     look = look.get_concrete_function(tf.constant(held_out))
+    history, seen = _walk(step, look, batches, tf.constant(held_out), looks)
+    loss, right = (np.array(part).swapaxes(1, 2) for part in zip(*seen, strict=True))
+    # fmin takes the number where the other one is NaN.
+    return Run(np.swapaxes(history, 1, 2), np.fmin(loss, np.log(classes)), right)
+
+
+def _walk(step: Callable, look: Callable, batches: np.ndarray, held_out, looks: Sequence[int]):
+    """Take all steps; return the losses of the batches, and what was seen at the looks."""
     history, seen = [], []
     with tqdm(batches, desc="training", **_BAR) as bar:
         for number, rows in enumerate(bar, start=1):
@@ -183,10 +191,8 @@ def train(
             if not np.isfinite(history[-1]).any():  # one that learns can be compared with the rest
                 raise _ran_away("training", number, len(batches), " of every network")
             if number in looks:
-                seen.append([part.numpy() for part in look(tf.constant(held_out))])
-    loss, right = (np.array(part).swapaxes(1, 2) for part in zip(*seen, strict=True))
-    # fmin takes the number where the other one is NaN.
-    return Run(np.swapaxes(history, 1, 2), np.fmin(loss, np.log(classes)), right)
+                seen.append([part.numpy() for part in look(held_out)])
+    return history, seen
 
 
 def _network(

@@ -783,7 +783,7 @@ claim
 #
 # So we can walk through the layers with one number, $q$, and multiply the factors.
 
-# %% tags=["atol=0.1"]
+# %%
 NODES, WEIGHTS = roots_hermitenorm(100)  # for means over a standard normal variable
 
 
@@ -801,6 +801,7 @@ def mean_field(name, gain):
     return np.transpose(found)
 
 
+# %% tags=["atol=0.1"]
 for name, gain in (("sigmoid", 1), ("tanh", 1), ("tanh", 2)):
     theory = -np.log10(mean_field(name, gain)[1][2:]).sum() / 2
     measured = lost[name, gain][:, 0].mean()
@@ -891,7 +892,7 @@ print(f"In size, over fifty layers: {(np.pi / (np.pi - 1)) ** (50 / 2):,.0f}")
 # **Predict.** How much does pretraining bring at 50 and at 500 labels? Where is the network without a
 # hidden layer?
 
-# %% tags=["atol=0.03"]
+# %%
 asked, unlabelled = np.split(rng.permutation(5_000), [2_000])  # test pictures, and the others
 seen = pictures.astype("float32")
 autoencoder = keras.Sequential([
@@ -909,6 +910,7 @@ METHODS = {"no hidden layer": (seen, {"depth": 0}), "from scratch": (seen, {"dep
            "encoder, frozen": (code / code.std(), {"depth": 0})}  # fmt: skip
 
 
+# %% tags=["atol=0.03"]
 def few_labels(n, draws=16, steps=200):
     """Share of test pictures named rightly by each method, for each draw of n labels."""
     each = [unlabelled[digits.y[unlabelled] == c] for c in range(10)]

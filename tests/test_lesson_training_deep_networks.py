@@ -2,9 +2,9 @@
 
 import logging
 import re
-from itertools import pairwise
 
 import keras
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -12,55 +12,54 @@ import tensorflow as tf
 from course_utils import training
 from course_utils.lessons import training_deep_networks as lesson
 
-N, FEATURES, CLASSES, DEPTH, UNITS, STEPS = 60, 5, 3, 2, 4, 8  # sizes differ: no transpose fits
+N, FEATURES, CLASSES, DEPTH, UNITS, STEPS, S = 60, 5, 3, 2, 4, 8, 3  # sizes differ
 GUESS = np.log(CLASSES)
 GAINS = {"relu": 2, "sigmoid": 1, "tanh": 1}
+SIZES = [FEATURES, *[UNITS] * DEPTH, CLASSES]
 
 rng = np.random.default_rng(0)
 Y = rng.integers(CLASSES, size=N)
 X = rng.normal(size=(N, FEATURES)) + 0.7 * Y[:, None] + 0.5
-BATCHES = rng.integers(N, size=(STEPS, 6))
-HELD_OUT = rng.permutation(N)[:7]
+BATCHES = rng.integers(N, size=(STEPS, S, 6))
+HELD_OUT = np.stack([rng.permutation(N)[:7] for _ in range(S)])
 
 
-def train(rates=(0.1,), **settings):
+def train(rates=(0.1,), starts=slice(None), **settings):
     settings = {"depth": DEPTH, "units": UNITS, "seed": 3} | settings
-    return lesson.train(X, Y, BATCHES, HELD_OUT, rates=rates, **settings)
+    return lesson.train(X, Y, BATCHES[:, starts], HELD_OUT[starts], rates=rates, **settings)
 
 
-def keras_model(normalise, activation):
+def keras_model(normalise, activation, depth=DEPTH):
     """A network without any weights of its own yet."""
+    norms = {
+        "batch": lambda: keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-3),
+        "layer": lambda: keras.layers.LayerNormalization(epsilon=1e-3),
+    }
     model = keras.Sequential([keras.Input((FEATURES,))])
-    for _ in range(DEPTH):
+    for _ in range(depth):
         model.add(keras.layers.Dense(UNITS, use_bias=not normalise))
         if normalise:
-            model.add(keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-3))
+            model.add(norms[normalise]())
         model.add(keras.layers.Activation(activation))
     model.add(keras.layers.Dense(CLASSES))
     return model
 
 
-def in_keras(rate, twins=2, factor=1.0, normalise=False, activation="relu", seed=3):
-    """Losses of each twin in Keras, which starts from the same numbers: (twins, steps), (twins,).
-
-    The largest are left as they are. All weights are drawn here once more, layer by layer.
-    """
-    draw = np.random.default_rng(seed)
-    sizes = [FEATURES, *[UNITS] * DEPTH, CLASSES]
-    W = [draw.normal(size=(twins, n_out, n_in)) for n_in, n_out in pairwise(sizes)]
-    history, end = [], []
-    for twin in range(twins):
-        model = keras_model(normalise, activation)
-        dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
-        for layer, gain, w in zip(dense, [GAINS[activation]] * DEPTH + [1], W, strict=True):
-            layer.kernel.assign(factor * np.sqrt(gain / w.shape[2]) * w[twin].T)
-        cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        model.compile(keras.optimizers.SGD(rate), cross_entropy, run_eagerly=True)
-        for rows in BATCHES:
-            history.append(model.train_on_batch(X[rows], Y[rows]))
-            model.reset_metrics()
-        end.append(model.test_on_batch(X[HELD_OUT], Y[HELD_OUT]))
-    return np.reshape(history, (twins, STEPS)), np.array(end)
+def in_keras(rate, start, W, normalise=None, activation="relu", clip=None):
+    """Losses on the way (steps,), and the loss and accuracy at the end, from these weights."""
+    model = keras_model(normalise, activation, len(W) - 1)
+    dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
+    for layer, w in zip(dense, W, strict=True):
+        layer.kernel.assign(w[start].T)
+    cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    sgd = keras.optimizers.SGD(rate, global_clipnorm=clip)
+    model.compile(sgd, cross_entropy, metrics=["accuracy"], run_eagerly=True)
+    history = []
+    for rows in BATCHES[:, start]:
+        history.append(model.train_on_batch(X[rows], Y[rows])[0])
+        model.reset_metrics()
+    held_out = HELD_OUT[start]
+    return np.array(history), *model.test_on_batch(X[held_out], Y[held_out])
 
 
 def assert_close(found, expected):
@@ -71,59 +70,86 @@ def assert_close(found, expected):
 # The same as Keras
 
 
-@pytest.mark.parametrize("normalise", [False, True])
-@pytest.mark.parametrize("activation", GAINS)
-def test_a_stack_of_one_is_the_network_of_keras(normalise, activation):
-    settings = {"normalise": normalise, "activation": activation, "twins": 1}
-    history, end = train([0.1], factors=[0.8], **settings)
-    assert history.shape == (STEPS, 1, 1) and end.shape == (1, 1)
-    expected = [part.ravel().clip(max=GUESS) for part in in_keras(0.1, factor=0.8, **settings)]
-    assert np.ptp(expected[0]) > 0.1  # something happens
-    assert_close((history.ravel(), end.ravel()), expected)
+@pytest.mark.parametrize(
+    ("normalise", "activation", "clip"),
+    [
+        (None, "relu", None),
+        (None, "sigmoid", None),
+        (None, "tanh", None),
+        ("batch", "relu", None),
+        ("batch", "sigmoid", None),
+        ("layer", "relu", None),
+        (None, "relu", 0.4),
+        ("batch", "tanh", 0.4),
+    ],
+)
+def test_each_network_of_a_stack_is_the_network_of_keras(normalise, activation, clip):
+    factors, rates = [0.8, 1.0, 1.3], [0.1, 0.3]
+    settings = {"normalise": normalise, "activation": activation, "clip": clip}
+    run = train(rates, factors=factors, **settings)
+    assert run.history.shape == (STEPS, 2, S) and run.loss.shape == run.right.shape == (1, 2, S)
+    W = lesson.first_weights(SIZES, factors, 3, GAINS[activation])
+    for r, s in ((0, 0), (1, 1), (0, 2)):
+        history, loss, right = in_keras(rates[r], s, W, **settings)
+        assert np.ptp(history) > 0.05  # something happens
+        found = run.history[:, r, s], run.loss[0, r, s], run.right[0, r, s]
+        assert_close(found, (history, min(loss, GUESS), right))
 
 
-@pytest.mark.parametrize("normalise", [False, True])
-def test_every_network_of_a_stack_learns_as_if_alone(normalise):
-    rates, factors = [0.03, 0.1, 0.3], [0.5, 1.2]
-    history, end = train(rates, factors=factors, normalise=normalise)
-    assert history.shape == (STEPS, 2, 3) and end.shape == (2, 3)
-    for i, j in ((0, 0), (1, 1), (0, 2)):
-        alone = train([rates[j]], factors=[factors[i]], normalise=normalise)
-        assert_close((history[:, i, j], end[i, j]), (alone[0][:, 0, 0], alone[1][0, 0]))
-    assert np.ptp(end, axis=0).min() > 1e-3 and np.ptp(end, axis=1).min() > 1e-3  # none is another
+def test_without_hidden_layers_it_is_a_linear_classifier():
+    run = train(depth=0)
+    W = lesson.first_weights([FEATURES, CLASSES], [1] * S, 3)
+    assert_close((run.history[:, 0, 1],), in_keras(0.1, 1, W)[:1])
+
+
+def test_a_first_layer_can_be_given():
+    W = lesson.first_weights(SIZES, [1] * S, 3)
+    own, b = np.random.default_rng(4).normal(size=(UNITS, FEATURES)), np.zeros((UNITS, 1))
+    given = train(first=(own, b), depth=2).history[:, 0]
+    W[0] = np.stack([own] * S)
+    assert_close((given[:, 2],), in_keras(0.1, 2, W)[:1])
+    shifted = train(first=(own, b + 1)).history[0, 0]
+    assert abs(shifted - given[0]).min() > 1e-3
+
+
+def test_the_first_weights_have_the_stated_size():
+    W = lesson.first_weights([300, 200, 100], [1, 0.5], seed=0)
+    assert [w.shape for w in W] == [(2, 200, 300), (2, 100, 200)]
+    for w, variance in zip(W, (2 / 300, 1 / 200), strict=True):
+        np.testing.assert_allclose(w.var(axis=(1, 2)) / variance, [1, 0.25], rtol=0.03)
 
 
 def test_a_network_that_runs_away_leaves_the_others_alone():
     both, alone = train([0.1, 1e30]), train([0.1])
-    assert_close((both[0][..., :1], both[1][..., :1]), alone)
+    for part, wanted in zip(both, alone, strict=True):
+        np.testing.assert_allclose(part[:, :1], wanted, rtol=0, atol=2e-5)
 
 
-# Twins, and what is worse than guessing
+def test_looks_are_what_a_shorter_training_ends_with():
+    run = train(looks=[3, 5, STEPS])
+    for look, end in zip((3, 5), run.loss, strict=False):
+        batches = BATCHES[:look]
+        short = lesson.train(X, Y, batches, HELD_OUT, rates=[0.1], depth=2, units=UNITS, seed=3)
+        assert_close((end,), short.loss)
+    assert_close((run.loss[2],), train().loss)
 
 
-@pytest.mark.parametrize("normalise", [False, True])
-def test_the_losses_are_means_over_twins_each_at_worst_a_guess(normalise):
-    history, end = train([0.1], factors=[1.5], normalise=normalise, twins=3)
-    each, each_end = in_keras(0.1, twins=3, factor=1.5, normalise=normalise)
-    worse = each > GUESS
-    assert (worse.any(axis=0) & ~worse.all(axis=0)).any()  # it matters that the mean comes last
-    expected = [part.clip(max=GUESS).mean(axis=0) for part in (each, each_end)]
-    assert_close((history[:, 0, 0], end[0, 0]), expected)
+# What is worse than guessing
 
 
 def test_a_network_that_runs_away_counts_as_a_guess():
-    history, end = train([1e3, 1e30, 0.1], activation="relu")
-    assert np.isfinite(history).all() and (history <= GUESS).all()
-    np.testing.assert_array_equal(history[-1, :, :2], GUESS)
-    np.testing.assert_array_equal(end[:, :2], GUESS)
+    run = train([1e3, 1e30, 0.1])
+    assert np.isfinite(run.loss).all() and (run.loss <= np.float32(GUESS) + 1e-6).all()
+    np.testing.assert_allclose(run.loss[0, 1], GUESS, rtol=1e-6)
+    assert run.loss[0, 2].min() < 0.95 * GUESS
 
 
 def test_where_all_networks_run_away_the_step_is_named():
     message = "training: the loss of every network is no longer finite at step 2 of 8; a smaller"
     with pytest.raises(ValueError, match=message):
-        train([1e30, 1e38], twins=1)
+        train([1e30, 1e38], starts=[0])
     with pytest.raises(ValueError, match="at step 1 of 8; nothing was learned yet"):
-        train([0.1], factors=[1e30], depth=2)
+        train([0.1], factors=[1e30] * S, depth=2)
 
 
 def test_the_seed_decides_and_nothing_else():
@@ -131,7 +157,7 @@ def test_the_seed_decides_and_nothing_else():
     tf.random.set_seed(99)
     for again, part in zip(train(seed=5), first, strict=True):
         np.testing.assert_array_equal(again, part)
-    assert abs(train(seed=6)[1] - first[1]).max() > 1e-3
+    assert abs(train(seed=6).loss - first.loss).max() > 1e-3
 
 
 def test_lists_and_all_kinds_of_whole_numbers_are_welcome():
@@ -167,10 +193,20 @@ def test_many_calls_do_not_make_tensorflow_complain(monkeypatch):
     logger.addHandler(handler)
     try:
         for call in range(7):
-            train(depth=1, normalise=call % 2 == 1)
+            train(depth=1, normalise=("batch", None)[call % 2])
     finally:
         logger.removeHandler(handler)
     assert said == []
+
+
+def test_a_line_ends_where_no_network_learns():
+    first, second = np.array([[0.5, 0.7], [2.3, 2.3]]), np.array([[0.4, 0.4], [1.0, 2.0]])
+    fig, axes = plt.subplots(1, 2)
+    losses = {10: {"plain": first}, 20: {"plain": second}}  # (rates, starts)
+    lesson.draw_rates(axes, np.array([0.1, 1.0]), losses)
+    drawn = [ax.lines[0].get_ydata() for ax in axes]
+    plt.close(fig)
+    np.testing.assert_allclose(drawn, [[0.6, np.nan], [0.4, 1.5]])
 
 
 # Bad input
@@ -198,25 +234,30 @@ def changed(array, place, value):
         ({"y": changed(Y, 7, np.inf)}, "y[7] is inf"),
         ({"y": np.array(["3"] * N)}, "y holds <U1"),
         ({"y": 0 * Y}, "there must be at least two classes"),
-        ({"batches": HELD_OUT}, "batches has shape (7,), but (steps, batch size) is expected"),
-        ({"batches": BATCHES[:0]}, "batches has shape (0, 6)"),
-        ({"batches": changed(BATCHES, (3, 1), 2)}, "batches holds float64, but row numbers"),
-        ({"batches": changed(BATCHES, (3, 1), 60).astype(int)}, "row 60, but x has rows 0 to 59"),
-        ({"batches": changed(BATCHES, (3, 1), -1).astype(int)}, "batches holds row -1"),
-        ({"held_out": BATCHES}, "held_out has shape (8, 6), but (M,) is expected"),
-        ({"held_out": HELD_OUT[:0]}, "held_out has shape (0,)"),
-        ({"held_out": Y > 0}, "np.flatnonzero(mask)"),
-        ({"held_out": [3, 61]}, "held_out holds row 61"),
+        ({"batches": HELD_OUT}, "batches has shape (3, 7), but (steps, S, batch size) is expected"),
+        ({"batches": BATCHES[:0]}, "batches has shape (0, 3, 6)"),
+        ({"batches": changed(BATCHES, (3, 1, 2), 2)}, "batches holds float64, but row numbers"),
+        ({"batches": changed(BATCHES, (3, 1, 2), 60).astype(int)}, "row 60, but x has rows 0 to"),
+        ({"batches": changed(BATCHES, (3, 1, 2), -1).astype(int)}, "batches holds row -1"),
+        ({"held_out": BATCHES}, "held_out has shape (8, 3, 6), but (S, M) is expected"),
+        ({"held_out": HELD_OUT[:0]}, "held_out has shape (0, 7)"),
+        ({"held_out": HELD_OUT[1:]}, "batches are for 3 starts, held_out for 2, factors for 3"),
+        ({"held_out": HELD_OUT > 0}, "np.flatnonzero(mask)"),
+        ({"held_out": [[3, 61]] * 3}, "held_out holds row 61"),
         ({"rates": 0.1}, "rates must be a list of numbers, also if there is one: rates=[0.1]"),
         ({"rates": []}, "rates must be a list of numbers"),
         ({"rates": [0.1, 0.0]}, "rates holds 0.0, but each must be finite and above 0"),
         ({"rates": [np.nan]}, "rates holds nan"),
-        ({"factors": [1, -2]}, "factors holds -2.0"),
+        ({"factors": [1, -2, 1]}, "factors holds -2.0"),
+        ({"factors": [1, 2]}, "held_out for 3, factors for 2"),
+        ({"clip": -1.0}, "clip holds -1.0, but each must be finite and above 0"),
+        ({"looks": [0]}, "looks=[0] must be numbers of steps from 1 to 8"),
+        ({"looks": [9]}, "looks=[9]"),
+        ({"normalise": "group"}, "There is no normalisation 'group' here: choose batch, layer."),
         ({"factors": [np.inf]}, "factors holds inf"),
         ({"factors": 1.0}, "factors must be a list of numbers"),
-        ({"depth": 0}, "depth=0 must be a whole number, at least 1"),
+        ({"depth": -1}, "depth=-1 must be a whole number, at least 0"),
         ({"units": 2.5}, "units=2.5"),
-        ({"twins": 0}, "twins=0"),
         ({"activation": "gelu"}, "no activation 'gelu' here: choose relu, sigmoid, tanh."),
         ({"activation": ["relu"]}, "choose relu, sigmoid, tanh."),
     ],

@@ -32,7 +32,7 @@
 # | --- | --- | --- | --- | --- | --- |
 # | 1 | [neural_networks](neural_networks.ipynb) | What is inside a neural network, and is there anything in it that you could not write yourself? | – | ASTRO | 90 + 40 |
 # | 2 | `regularization` | What keeps a network from learning by heart? | 1 | ASTRO | planned |
-# | 3 | [training_deep_networks](training_deep_networks.ipynb) | With little data a network learns its pictures by heart. With many layers it may learn nothing at all. What helps, by how much, and why? | 1 | ASTRO, NC | 125 + 20 |
+# | 3 | [training_deep_networks](training_deep_networks.ipynb) | What keeps a deep network trainable? | 1 | ASTRO, NC | 90 + 20 |
 # | 4 | [optimizers](optimizers.ipynb) | Which way down the loss is the fastest, and how would you know? | 1 | ASTRO | 120 + 35 |
 # | 5 | `hyperparameters` | The best of 1,300 scores says .07: what is it really? | 2, 4 | ASTRO | planned |
 # | 6 | `convolutions` | What is gained by looking through a small window? | 1 | NC | planned |

@@ -237,8 +237,8 @@ def momentum(dw, V, S, t, alpha, beta=0.9):
 #
 # $$z^2 - (1 + \beta - a\lambda)\,z + \beta = 0 .$$
 #
-# The walk is a mixture of $z_1^t$ and $z_2^t$, with the two roots of this equation. Their product is
-# $\beta$, the last term.
+# The walk is $c_1 z_1^t + c_2 z_2^t$ with the two roots of this equation, and the start decides $c_1$ and
+# $c_2$. The product of the roots is $\beta$, the last term.
 #
 # 1. **Swinging.** If the square root in the solution is of a negative number, that is if
 #    $(1+\beta-a\lambda)^2 < 4\beta$, the roots are a complex pair and equally long. So

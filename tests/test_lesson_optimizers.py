@@ -361,7 +361,7 @@ def test_small_digits_are_means_of_four_pixels(digits):
     assert pixels.shape == (5000, 196) and pixels.dtype == np.float32
     whole = data.load_mnist5k()
     assert pixels[17, 14 * 5 + 6] == pytest.approx(whole.x[17, 10:12, 12:14].mean() / 255)
-    assert 0 == pixels.min() and pixels.max() <= 1
+    assert pixels.min() == 0 and pixels.max() <= 1
     np.testing.assert_array_equal(y, whole.y)
 
 

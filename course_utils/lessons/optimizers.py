@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -14,6 +15,10 @@ from course_utils.plotting import checked_box
 
 # What figures show that answer a *predict*: told to those who cannot see them, not in the source.
 TEXTS = {
+    "ways": "Four paths to a cross: still creeping, in the near valley, over the ridge into the "
+    "other valley, and thrown higher up the walls at each step.",
+    "distances": "Distance to the minimum on a logarithmic scale: three nearly straight lines, "
+    "that of momentum the steepest, that of gradient descent by far the flattest.",
     "valleys": "A narrow valley along an axis, and the same turned by 45 degrees, each with forty "
     "steps of four rules. Gradient descent and momentum walk the same path, turned; RMSProp and "
     "Adam another one.",
@@ -25,6 +30,13 @@ TEXTS = {
 }
 
 # Slate, so that the coloured paths stand out, and lightest at the bottom, where they end.
+COLOURS = {  # of the rules, in all figures
+    "gradient descent": "C0",
+    "momentum": "C1",
+    "RMSProp": "C2",
+    "Adam": "C3",
+    "Nesterov": "C4",
+}
 _SURFACE = sns.blend_palette(["white", "#c8d4dd", "#71869a"], as_cmap=True)
 _LEVELS = 20
 _POINTS = 301  # along each side of the box; an odd number, to meet its middle
@@ -150,6 +162,56 @@ def _refuse(values: np.ndarray, what: str, t: int, w: np.ndarray, rate: float, r
 
 def _short(point: np.ndarray) -> str:
     return np.array2string(np.asarray(point), precision=4, threshold=8, separator=", ")
+
+
+def draw_ways(values: Callable[[np.ndarray], np.ndarray], ways: Mapping[str, np.ndarray]) -> None:
+    """Draw walks of a single weight on the curve of its loss, a panel for each, by title."""
+    _, axes = plt.subplots(1, len(ways), figsize=(14, 3.6))
+    for ax, (title, w) in zip(axes, ways.items(), strict=True):
+        edge = max(2.1, np.abs(w).max() + 0.2)
+        line = np.linspace(-edge, edge, 200)
+        ax.plot(line, values(line), color="0.6")
+        ax.plot(w, values(w), "o-", color="C0", linewidth=1.2, markersize=6)
+        ax.plot(w[-1], values(w[-1]), "X", color="C3", markersize=14, markeredgecolor="white")
+        ax.set(title=title, xlabel="weight $w$")
+    axes[0].set_ylabel("loss $J(w)$")
+
+
+def draw_distances(lines: Mapping[str, tuple[np.ndarray, float]]) -> None:
+    """Draw how far each rule is from the minimum, and theory's factor per step, dashed."""
+    _, ax = plt.subplots(figsize=(9, 4.2))
+    for name, (far, factor) in lines.items():
+        ax.semilogy(far, color=COLOURS[name], label=name)
+        ax.semilogy(far[0] * factor ** np.arange(len(far)), "--", color="0.4", linewidth=1.5)
+    ax.set(xlabel="step", ylabel="distance to the minimum", xlim=(0, 700), ylim=(1e-8, None))
+    ax.legend(title="κ = 100; dashed: theory")
+
+
+def draw_rates(
+    grid: np.ndarray, curves: Mapping[str, tuple[np.ndarray, np.ndarray]], title: str
+) -> None:
+    """Draw of each rule the loss at each rate, and at its best rate after each epoch."""
+    figure, axes = plt.subplots(1, 2, figsize=(14, 4.8))
+    for name, (by_rate, by_epoch) in curves.items():
+        axes[0].plot(grid, by_rate, "o-", color=COLOURS[name], label=name)
+        if name == "momentum":
+            axes[0].plot(grid / 10, by_rate, "--", color=COLOURS[name], label=f"{name}, Keras's α")
+        axes[1].plot(1 + np.arange(len(by_epoch)), by_epoch, "o-", color=COLOURS[name])
+    axes[0].set(xscale="log", xlim=(1e-3, 6), ylim=(0.2, 2.5), title=title)
+    axes[0].set(xlabel="learning rate α", ylabel="test loss in nats")
+    axes[1].set(xlabel="epochs of training", ylim=(0.2, 0.8), title="each with its best α")
+    figure.legend(loc="outside lower center", ncols=6)
+
+
+def draw_edge(steps: np.ndarray, curvature: np.ndarray, alphas: np.ndarray) -> None:
+    """Draw the largest curvature (T, rates, networks) over the steps, and each limit, dashed."""
+    _, ax = plt.subplots(figsize=(9, 4.4))
+    for k, alpha in enumerate(alphas):
+        ax.plot(steps, curvature[:, k], color=f"C{k}", linewidth=1.2)
+        ax.plot([], [], color=f"C{k}", label=f"α = {alpha}")
+        ax.axhline(2 / alpha, color=f"C{k}", linestyle="--", linewidth=1.5)
+    ax.set(xlabel="step", ylabel="largest curvature", ylim=(0, 14))
+    ax.legend(title="dashed: 2 / α", loc="upper left", ncols=4)
 
 
 def draw_question(ax: Axes) -> None:
@@ -372,7 +434,9 @@ _CURVE_Y = np.cos(4 * np.arccos(_CURVE_X[:, 0]))  # a polynomial of degree 4
 
 def curve_weights(rng: np.random.Generator, networks: int) -> np.ndarray:
     """Draw first weights of networks 1-20-1, a row each: W1, b1, W2 and the last bias."""
-    return rng.normal(size=(networks, 61)) * np.repeat([1, 0.5, 20**-0.5, 0], [20, 20, 20, 1])
+    return rng.normal(size=(networks, 61)) * np.repeat(
+        [0.5, 0.25, 0.7 / 20**0.5, 0], [20, 20, 20, 1]
+    )
 
 
 def curve_gradient(w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

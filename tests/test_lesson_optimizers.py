@@ -415,7 +415,18 @@ def test_the_curve_s_gradient_is_that_of_its_error():
     np.testing.assert_allclose((slope * way).sum(axis=1), (up - down) / 2e-6, rtol=1e-6)
 
 
-# Random surfaces
+# Surfaces
+
+
+def test_rastrigin_s_slope_is_that_of_its_surface_and_the_lowest_hole_is_at_0():
+    rng = np.random.default_rng(0)
+    w, lowest, way = rng.normal(size=(3, 5, 2))
+    up, down = (lesson.rastrigin(w + h * way, lowest) for h in (1e-6, -1e-6))
+    slope = (lesson.rastrigin_slope(w, lowest) * way).sum(axis=1)
+    np.testing.assert_allclose(slope, (up - down) / 2e-6, rtol=1e-6)
+    assert (lesson.rastrigin(lowest, lowest) == 0).all()
+    at = lesson.rastrigin_slope(np.array([1e-6]), 0.0) / 1e-6
+    assert at == pytest.approx(2 + 40 * np.pi**2, rel=1e-6)
 
 
 def test_in_one_dimension_half_of_the_critical_points_are_minima():

@@ -450,6 +450,21 @@ def curve_gradient(w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(parts, axis=1), (off**2).mean(axis=1) / 2
 
 
+# --- surfaces with many holes -------------------------------------------------------------------
+
+
+def rastrigin(w: np.ndarray, lowest: np.ndarray) -> np.ndarray:
+    """Return the height (...) at w (..., D) of a bowl full of holes; at the lowest one it is 0."""
+    off = w - lowest
+    return (10 + off**2 - 10 * np.cos(2 * np.pi * off)).sum(axis=-1)
+
+
+def rastrigin_slope(w: np.ndarray, lowest: np.ndarray) -> np.ndarray:
+    """Return the gradient of `rastrigin`; its largest curvature is 2 + 40 π²."""
+    off = w - lowest
+    return 2 * off + 20 * np.pi * np.sin(2 * np.pi * off)
+
+
 # --- random surfaces ----------------------------------------------------------------------------
 
 

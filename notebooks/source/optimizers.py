@@ -25,12 +25,14 @@ import course_utils
 SEED = course_utils.setup(seed=1)
 
 # %%
-from itertools import combinations
+import functools
+import itertools
 
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from scipy.signal import argrelmin
 from sklearn.model_selection import KFold, train_test_split
 from tqdm.auto import tqdm
 
@@ -825,7 +827,6 @@ claim
 # A network's loss is no bowl: its curvature changes along the way. Does the limit $2/\alpha$ on the
 # curvature still say anything? We train a small network, 1-20-1 with tanh units, on 32 points of a
 # curve, with the full gradient and a constant $\alpha$. Five starts and four rates go side by side.
-# The largest eigenvalue of the Hessian, $\lambda_{max}$, comes from differences of gradients.
 #
 # **Predict.** Gradient descent goes downhill. Does it look for flatter places as well, so that
 # $\lambda_{max}$ falls? What happens when it reaches $2/\alpha$?
@@ -961,10 +962,9 @@ ends.round(2)
 # ### Exercise 6: the swarm that does not swarm
 #
 # Twenty particles search, and each ends in a valley of its own. Their velocity was written as
-# `omega * v + c * r_own * (own_best - x) + s * r_best * (own_best - x)`. Repair it: `x` and `v` are
-# where a particle is and how it moves, `own_best` is the best place that it has seen itself, `best`
-# the best that any of them has seen; `r_own` and `r_best` are random numbers between 0 and 1. All
-# six are arrays of shape `(D,)`.
+# `omega * v + c * r_own * (own_best - x) + s * r_best * (own_best - x)`. Repair it. `x` and `v` are
+# where a particle is and how it moves, `own_best` and `best` the places $p$ and $g$; `r_own` and
+# `r_best` are random numbers between 0 and 1. All six are arrays of shape `(D,)`.
 
 # %%
 omega, c, s = exercises.omega, exercises.c, exercises.s  # inertia, cognitive and social pull
@@ -1003,90 +1003,80 @@ def swarm(J, x, rounds, targets=("own", "best"), omega=0.7298):
 
 
 # %% [markdown]
-# *Rastrigin's* surface is a wide bowl full of holes, one at each corner of a lattice; we move its
-# lowest hole to a random place. 20 particles have 50 rounds, that is 1,000 evaluations. Press play.
+# *Rastrigin's* surface is a wide bowl full of holes, one at each corner of a lattice; its lowest
+# hole lies at a random place. 20 particles have 50 rounds, that is 1,000 evaluations. Press play.
 #
 # **Predict.** Does the swarm find the lowest of about a hundred holes?
 
 
 # %%
-def rastrigin(w, lowest):
-    return (10 + (w - lowest) ** 2 - 10 * np.cos(2 * np.pi * (w - lowest))).sum(axis=-1)
-
-
 EDGE = 5.12
 hole = rng.uniform(-3, 3, size=2)
 begin = rng.uniform(-EDGE, EDGE, size=(20, 2))
-places, best, lowest = (np.array(a) for a in zip(*swarm(lambda w: rastrigin(w, hole), begin, 50)))
+places, best, lowest = (
+    np.array(a) for a in zip(*swarm(lambda w: lesson.rastrigin(w, hole), begin, 50))
+)
 print(f"lowest loss found: {lowest[-1]:.3f} (in other holes it is about 1 or more)")
-explorers.swarm(lambda w: rastrigin(w, hole), (-EDGE, EDGE, -EDGE, EDGE), places, best)
+explorers.swarm(lambda w: lesson.rastrigin(w, hole), (-EDGE, EDGE, -EDGE, EDGE), places, best)
 
 # %% [markdown]
 # One run is an anecdote. We count in how many of many runs the lowest hole is found. **What does
-# each pull add?** To leave one out is not enough: a particle with one pull moves less, and one
-# whose other pull is doubled is thrown about more: the mean of its pull stays, its variance
-# doubles. So both pulls stay, each with its own random number, and both lead to the *same* target.
-# Then the pull has the same mean and the same variance as before. Every version gets the number of
-# particles that suits it, 10, 20 or 40, at equal evaluations. So do the cheap rivals: random
-# search, and gradient descent from many starts (2, 3, 5 or 10 evaluations a start and three rates;
-# a gradient counts, generously, as one evaluation).
+# each pull add?** To leave one out is not enough: a particle with one pull moves less, and if the
+# other is doubled, the mean of the pull stays and its variance doubles. So both pulls stay, each
+# with its own random number, and both lead to the *same* target. Every version gets the number of
+# particles that suits it, 10, 20 or 40, at equal evaluations. The cheap rivals are random search,
+# and gradient descent from many starts (2, 3, 5 or 10 evaluations a start, three rates; a gradient
+# counts, generously, as one evaluation).
 
 
 # %%
-def compete(D, evaluations):
-    """For each searcher, in which of RUNS runs its best version finds the lowest hole."""
-    holes, slope_limit = rng.uniform(-3, 3, size=(RUNS, 1, D)), 2 + 40 * np.pi**2
+def found_by_swarm(holes, evaluations, *targets):
+    """In which runs the lowest hole is found, with the best number of particles."""
+    J, found = functools.partial(lesson.rastrigin, lowest=holes), []
+    for P in (10, 20, 40):
+        x = rng.uniform(-EDGE, EDGE, size=(RUNS, P, holes.shape[-1]))
+        *_, (_, _, loss) = swarm(J, x, evaluations // P, targets)
+        found.append(1.0 * (loss < 0.5))
+    return max(found, key=np.mean)
 
-    def spread(n):
-        return rng.uniform(-EDGE, EDGE, size=(RUNS, n, D))
 
-    def found(w):
-        return rastrigin(w, holes).min(axis=-1) < 0.5
-
-    def restarts(n, factor):
-        def slope(w):
-            return 2 * (w - holes) + 20 * np.pi * np.sin(2 * np.pi * (w - holes))
-
-        w = spread(evaluations // n)
-        return found(walk(gradient_descent, slope, w, factor / slope_limit, n - 1)[-1])
-
-    def best_swarm(*targets):
-        runs = []
-        for P in (10, 20, 40):
-            rounds = swarm(lambda w: rastrigin(w, holes), spread(P), evaluations // P, targets)
-            runs.append([*rounds][-1][2] < 0.5)
-        return max(runs, key=np.mean)
-
-    return {
-        "swarm": best_swarm("own", "best"),
-        "both pulls to the own best": best_swarm("own", "own"),
-        "both pulls to the best of all": best_swarm("best", "best"),
-        "random search": np.any([found(spread(evaluations // 10)) for _ in range(10)], axis=0),
-        "gradient descent, many starts": max(
-            (restarts(n, factor) for n in (2, 3, 5, 10) for factor in (1, 1.3, 1.6)), key=np.mean
-        ),
-    }
+def found_by_descents(holes, evaluations, lengths, factors):
+    """The same for many starts of gradient descent, with the best length and rate."""
+    slope, found = functools.partial(lesson.rastrigin_slope, lowest=holes), []
+    for n, factor in itertools.product(lengths, factors):
+        w = rng.uniform(-EDGE, EDGE, size=(RUNS, evaluations // n, holes.shape[-1]))
+        w = walk(gradient_descent, slope, w, factor / (2 + 40 * np.pi**2), steps=n - 1)[-1]
+        found.append(1.0 * (lesson.rastrigin(w, holes).min(axis=-1) < 0.5))
+    return max(found, key=np.mean)
 
 
 # %% tags=["atol=0.03"]
-searches = {f"D = {D}, {n:,} evaluations": compete(D, n) for D, n in ((2, 1_000), (4, 4_000))}
+searches = {}
+for D, n in ((2, 1_000), (4, 4_000)):
+    holes = rng.uniform(-3, 3, size=(RUNS, 1, D))
+    searches[f"D = {D}, {n:,} evaluations"] = {
+        "swarm": found_by_swarm(holes, n, "own", "best"),
+        "both pulls to the own best": found_by_swarm(holes, n, "own", "own"),
+        "both pulls to the best of all": found_by_swarm(holes, n, "best", "best"),
+        "random search": found_by_descents(holes, n, [1], [1]),
+        "gradient descent, many starts": found_by_descents(holes, n, [2, 3, 5, 10], [1, 1.3, 1.6]),
+    }
 flat, deep = searches.values()
 for pull, without, bound in (("cognitive", "best of all", 0.05), ("social", "own best", 0.5)):
-    added = 1.0 * flat["swarm"] - flat[f"both pulls to the {without}"]
+    added = flat["swarm"] - flat[f"both pulls to the {without}"]
     claim(f"The {pull} pull adds, at equal variance, to the share of runs that succeed",
           above=bound, **claims.mean_and_error(added, "runs"))  # fmt: skip
 for name, runs, above, below in (("two", flat, -0.1, 0.1), ("four", deep, 0.1, None)):
-    lead = 1.0 * runs["swarm"] - runs["gradient descent, many starts"]
+    lead = runs["swarm"] - runs["gradient descent, many starts"]
     claim(f"In {name} dimensions the swarm is above many starts of gradient descent by",
           above=above, below=below, **claims.mean_and_error(lead, "runs"))  # fmt: skip
 pd.DataFrame(searches).map(np.mean).round(2)
 
 # %% [markdown]
 # Both pulls count, the social one most: without it there are many lone searchers and no swarm. In
-# two dimensions many short descents do as well, in four the swarm wins. It needs many evaluations,
-# though: one returns a single number, a gradient as many numbers as there are weights.
+# two dimensions many short descents do as well, in four the swarm wins.
 #
-# *Learned: a swarm shares what it finds. It pays where slopes mislead.*
+# *Learned: a swarm shares what it finds. Where there is a good slope, follow that.*
 #
 # ## 11. Further: the noise of a mini-batch, counted exactly
 #
@@ -1098,7 +1088,9 @@ pd.DataFrame(searches).map(np.mean).round(2)
 # %%
 eight = each[:8]
 for B in (1, 2, 4, 7, 8):
-    means = np.array([eight[list(part)].mean(axis=0) for part in combinations(range(8), B)])
+    means = np.array(
+        [eight[list(part)].mean(axis=0) for part in itertools.combinations(range(8), B)]
+    )
     formula = eight.var(axis=0).sum() / B * (8 - B) / 7
     found = means.var(axis=0).sum()
     claims.check(f"All {len(means):2} batches of {B}: the variance", found, formula, within=1e-9)
@@ -1116,24 +1108,19 @@ y_wave = np.sin(2 * x_wave) + 0.3 * rng.normal(size=200)
 wave_loss = (y_wave[:, None] - np.sin(np.outer(x_wave, wave))) ** 2  # (200, 500)
 
 
-def valleys(curve):
-    inner = curve[1:-1]
-    return wave[1:-1][(inner < curve[:-2]) & (inner < curve[2:])]
-
-
-wrong = [v for v in valleys(wave_loss.mean(axis=0)) if v > 3]
+wrong = [v for v in wave[argrelmin(wave_loss.mean(axis=0))] if v > 3]
 for B in (5, 20, 100):
     parts = [rng.choice(200, size=B, replace=False) for _ in range(500)]
-    near = [abs(valleys(wave_loss[part].mean(axis=0))[:, None] - wrong) for part in parts]
-    chance = [min(1, 0.1 * len(gaps) / 5.5) for gaps in near]
-    print(f"B = {B:3}: {np.mean([gaps.min(axis=0) < 0.05 for gaps in near]):.2f} (by chance "
-          f"{np.mean(chance):.2f})")  # fmt: skip
+    valleys = [wave[argrelmin(wave_loss[part].mean(axis=0))] for part in parts]
+    near = np.mean([abs(v[:, None] - wrong).min(axis=0) < 0.05 for v in valleys])
+    chance = np.mean([0.1 * len(v) / 5.5 for v in valleys])
+    print(f"B = {B:3}: {near:.2f} (by chance {chance:.2f})")
 
 # %% [markdown]
-# The smaller the batch, the less its valleys have to do with those of all examples. ("By chance" is
-# what as many valleys would score if they lay anywhere.)
+# Small batches have valleys of their own. ("By chance" is what as many valleys would score if they
+# lay anywhere.)
 #
-# *Learned: the noise of batches is known exactly, and small batches have valleys of their own.*
+# *Learned: the noise of batches is known exactly, and their valleys come and go.*
 #
 # ## 12. Further: why saddles are common
 #
@@ -1162,8 +1149,7 @@ claims.check("For D = 20 the shares of negative eigenvalues rise as the half cir
 # %% [markdown]
 # On such surfaces the slides are right: a minimum must be one in *every* direction. The lower the
 # point, the fewer directions lead down. (Whether real losses are like random surfaces is another
-# question, and Newton's method meets some points more often than others; the half circle holds for
-# each.)
+# question.)
 #
 # *Learned: in many dimensions what stops the slope is a saddle, except far down.*
 #
@@ -1182,8 +1168,6 @@ claims.check("For D = 20 the shares of negative eigenvalues rise as the half cir
 #   al.: *Adam Can Converge Without Any Modification on Update Rules*, NeurIPS 2022.
 # * D. Choi et al.: *On Empirical Comparisons of Optimizers for Deep Learning*, arXiv 1910.05446,
 #   2019.
-# * J. Gilmer et al.: *A Loss Curvature Perspective on Training Instabilities of Deep Learning
-#   Models*, ICLR 2022. What warm-up does.
 # * J. M. Cohen et al.: *Gradient Descent on Neural Networks Typically Occurs at the Edge of
 #   Stability*, ICLR 2021.
 # * M. Clerc, J. Kennedy: *The particle swarm: explosion, stability, and convergence in a

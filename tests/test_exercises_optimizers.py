@@ -13,26 +13,26 @@ import tensorflow as tf
 from sklearn.linear_model import LinearRegression
 
 from course_utils.exercises import optimizers
-from course_utils.exercises.optimizers import q2, q3, q4, q5, q6, q7
+from course_utils.exercises.optimizers import q2, q3, q4, q5, q6
 
 # --- right in other clothes ---------------------------------------------------------------------
 
 
-def step_in_place(w, grad_log_p, eta):
-    w += eta * grad_log_p
+def step_in_place(w, grad_log_p, alpha):
+    w += alpha * grad_log_p
     return w
 
 
-def step_in_loops(w, grad_log_p, eta):
+def step_in_loops(w, grad_log_p, alpha):
     new = []
     for i in range(len(w)):
-        new.append(w[i] + eta * grad_log_p[i])
+        new.append(w[i] + alpha * grad_log_p[i])
     return new
 
 
-def step_as_descent(w, grad_log_p, eta):
+def step_as_descent(w, grad_log_p, alpha):
     dJ_dw = -grad_log_p
-    return np.subtract(w, eta * dJ_dw)
+    return np.subtract(w, alpha * dJ_dw)
 
 
 def three_positions(w):
@@ -112,42 +112,19 @@ def velocity_in_other_order(v, x, own_best, best, r_own, r_best):
     return np.add(0.7298 * v, 1.49618 * (r_own * own_best + r_best * best - (r_own + r_best) * x))
 
 
-def count(rmsprop, delta=1e-3, curvature=0.01, slower=1):
-    """How many steps it takes from w2 = delta to |w2| = 1."""
-    alpha = (0.01 if rmsprop else 1) / slower
-    steps, w, S = 0, delta, 0.0
-    while abs(w) < 1:
-        dw = -curvature * w
-        S = 0.9 * S + 0.1 * dw**2
-        w -= alpha * (dw / (S**0.5 + 1e-8) if rmsprop else dw)
-        steps += 1
-    return steps
-
-
-COUNTED = [
-    (count(rmsprop), count(rmsprop, **changed))
-    for rmsprop in (False, True)
-    for changed in ({"delta": 1e-6}, {"curvature": 0.001}, {"slower": 10})
-]
-
-
-def factors(*values):
-    return dict(zip(q7.answer, values, strict=True))
-
-
 RIGHT = {
     "q1": {
         "in place": step_in_place,
         "loops": step_in_loops,
         "descent on the loss": step_as_descent,
-        "TensorFlow": lambda w, g, eta: tf.cast(w, "float64") + eta * tf.cast(g, "float64"),
+        "TensorFlow": lambda w, g, alpha: tf.cast(w, "float64") + alpha * tf.cast(g, "float64"),
     },
     "q2": {
         "capitals": {name: f" {word.upper()}" for name, word in reversed(q2.answer.items())},
         "sentences": {name: f"{word.title()}." for name, word in q2.answer.items()},
         "NumPy": dict(zip(q2.answer, np.where([1, 0] * 3, "converges", "diverges"), strict=True)),
     },
-    "q3": {
+    "q5": {
         "three positions": three_positions,
         "the last equations": last_equations,
         "cross products": cross_products,
@@ -159,12 +136,12 @@ RIGHT = {
         ),
         "grid": grid_of_betas,
     },
-    "q4": {
+    "q3": {
         "rescaled alpha": rescaled_alpha,
         "zero apart": zero_apart,
         "share as a sum": share_as_a_sum,
     },
-    "q5": {
+    "q4": {
         "list": rate_as_a_list,
         "each": rate_of_each,
         "power": lambda n, alpha, rate: alpha * (1.0 + rate * n) ** -1,
@@ -177,11 +154,6 @@ RIGHT = {
             [0.7298 * v, 1.49618 * (own_best - x) * r_own, 1.49618 * (best - x) * r_best]
         ),
         "usual digits": lambda v, x, p, g, r, q: 0.73 * v + 1.496 * (r * (p - x) + q * (g - x)),
-    },
-    "q7": {
-        "counted": factors(*(after / before for before, after in COUNTED)),
-        "theory": factors(np.log(1e6) / np.log(1e3), 9.95, 9.95, 1, 1.0, 10),
-        "roughly": factors(2.1, 10, 11, 1.05, 1, 12),
     },
 }
 
@@ -216,31 +188,34 @@ def ratio_of_steps(w):
 
 
 def where_it_swings(w):
-    return q3.answer(w) if w.min() * w.max() < 0 else w[2] / w[1]
+    return q5.answer(w) if w.min() * w.max() < 0 else w[2] / w[1]
 
 
 def step_right(dw, V, S, *more):
-    return q4.answer(dw, V, S, *more)[0], V, S
+    return q3.answer(dw, V, S, *more)[0], V, S
 
 
 def share_times_t(dw, V, S, t, alpha, beta_M=0.9, beta_R=0.999, eta=1e-8):
-    _, V, S = q4.answer(dw, V, S, t, alpha, beta_M, beta_R)
+    _, V, S = q3.answer(dw, V, S, t, alpha, beta_M, beta_R)
     return alpha * V / (t * (1 - beta_M)) / (np.sqrt(S / (t * (1 - beta_R))) + eta), V, S
 
 
 def not_in_epoch_0(epoch, alpha_0, decay_rate):
-    return np.where(np.asarray(epoch) == 0, 1.0, q5.answer(epoch, alpha_0, decay_rate))
+    return np.where(np.asarray(epoch) == 0, 1.0, q4.answer(epoch, alpha_0, decay_rate))
 
 
 WRONG = {
     "q1": {
         "one row": (right_for(lambda w, *_: w.ndim < 2, step_as_descent, lambda w, *_: w), "0.7"),
-        "no integers": (right_for(has_no_integers, step_as_descent, lambda w, *_: w), "eta = 4,"),
-        "sum": (lambda w, g, eta: np.sum(w + eta * g), "one number came instead of two numbers"),
-        "sizes": (lambda w, g, eta: w + eta * abs(g), "eta = 0.7, one of your numbers is"),
-        "signs": (lambda w, g, eta: w + eta * np.sign(g), "too small"),
-        "as typed": (lambda w, g, eta: w + 0.1 * g, "eta = 0.7"),
-        "of the loss": (lambda w, g, eta: -w + eta * g, "too small"),
+        "no integers": (right_for(has_no_integers, step_as_descent, lambda w, *_: w), "alpha = 4,"),
+        "sum": (
+            lambda w, g, alpha: np.sum(w + alpha * g),
+            "one number came instead of two numbers",
+        ),
+        "sizes": (lambda w, g, alpha: w + alpha * abs(g), "alpha = 0.7, one of your numbers is"),
+        "signs": (lambda w, g, alpha: w + alpha * np.sign(g), "too small"),
+        "as typed": (lambda w, g, alpha: w + 0.1 * g, "alpha = 0.7"),
+        "of the loss": (lambda w, g, alpha: -w + alpha * g, "too small"),
     },
     "q2": {
         "numbers": (dict.fromkeys(q2.answer, 1.2), 'one of these: "converges", "diverges"'),
@@ -252,7 +227,7 @@ WRONG = {
         ),
         "two wrong": (optimizers._words("ccdccd"), "Three of the six are right"),
     },
-    "q3": {
+    "q5": {
         "from the peaks": (lambda w: peaks(w) ** 2, "it can be exact"),
         "the swings with a ruler": (peaks, "it can be exact"),
         "two numbers": (lambda w: w[:2], "two numbers came instead of one number"),
@@ -264,30 +239,30 @@ WRONG = {
             "which is too",
         ),
     },
-    "q4": {
+    "q3": {
         "nothing remembered": (step_right, "in result 2 of 3"),
-        "step alone": (lambda *given: q4.answer(*given)[0], "two numbers came instead of three"),
+        "step alone": (lambda *given: q3.answer(*given)[0], "two numbers came instead of three"),
         "share times t": (share_times_t, "t = 5, alpha = 0.01, beta_M = 0.8 and beta_R = 0.95"),
         "late NaN": (
-            right_for(lambda dw, V, S, t, *_: t < 40, q4.answer, lambda dw, *_: (dw * np.nan,) * 3),
+            right_for(lambda dw, V, S, t, *_: t < 40, q3.answer, lambda dw, *_: (dw * np.nan,) * 3),
             "not finite",
         ),
-        "no alpha": (lambda dw, V, S, t, alpha, *more: q4.answer(dw, V, S, t, 1, *more), "alpha ="),
+        "no alpha": (lambda dw, V, S, t, alpha, *more: q3.answer(dw, V, S, t, 1, *more), "alpha ="),
         "V and S exchanged": (
-            lambda *given: [q4.answer(*given)[i] for i in (0, 2, 1)],
+            lambda *given: [q3.answer(*given)[i] for i in (0, 2, 1)],
             "in result 2 of 3",
         ),
     },
-    "q5": {
+    "q4": {
         "not in epoch 0": (not_in_epoch_0, "epoch = 0, alpha_0 = 0.5 and decay_rate = 0.3"),
-        "no rate of 0": (lambda n, alpha, rate: q5.answer(n, alpha, rate or 1), "decay_rate = 0,"),
-        "twice as fast": (lambda n, alpha, rate: q5.answer(n, alpha, 2 * rate), "too small"),
+        "no rate of 0": (lambda n, alpha, rate: q4.answer(n, alpha, rate or 1), "decay_rate = 0,"),
+        "twice as fast": (lambda n, alpha, rate: q4.answer(n, alpha, 2 * rate), "too small"),
         "other brackets": (lambda n, alpha, rate: alpha / (1 + rate) * n, "too small"),
         "arrays only": (
-            right_for(is_array, q5.answer, lambda n, alpha, _: alpha),
+            right_for(is_array, q4.answer, lambda n, alpha, _: alpha),
             "For epoch = 3, alpha_0 = 4 and decay_rate = 2, you give 4",
         ),
-        "one number": (lambda n, alpha, rate: q5.answer(np.max(n), alpha, rate), "one number came"),
+        "one number": (lambda n, alpha, rate: q4.answer(np.max(n), alpha, rate), "one number came"),
     },
     "q6": {
         "doubled": (lambda *given: 2 * q6.answer(*given), "Three terms"),
@@ -305,22 +280,12 @@ WRONG = {
         ),
         "length": (lambda *given: np.linalg.norm(q6.answer(*given)), "one number came instead of"),
     },
-    "q7": {
-        "square root": ({**q7.answer, "gradient descent, lambda / 10": 10**0.5}, "Five of the six"),
-        "digits": ({**q7.answer, "gradient descent, delta / 1000": 3}, "Five of the six are right"),
-        "text": (
-            {**q7.answer, "RMSProp, lambda / 10": "same"},
-            "RMSProp, lambda / 10: a text came instead of one number",
-        ),
-        "a name missing": ({"gradient descent, delta / 1000": 2}, "is missing"),
-        "all ten": (dict.fromkeys(q7.answer, 10), "It divides each gradient"),
-    },
 }
 
 
 def test_a_rule_with_one_line_left_open_is_not_attempted_yet():
-    assert q4.verdict(lambda dw, V, S, *_: (..., V + dw, S + dw))[0] is None
-    assert q4.verdict(lambda dw, *_: (dw, ..., ...))[0] is None
+    assert q3.verdict(lambda dw, V, S, *_: (..., V + dw, S + dw))[0] is None
+    assert q3.verdict(lambda dw, *_: (dw, ..., ...))[0] is None
 
 
 # --- what the exercises say, tried out ----------------------------------------------------------
@@ -375,7 +340,7 @@ def test_swings_shrink_by_the_root_of_beta():
     for beta, *others in optimizers._SWINGING[1:3]:
         w = optimizers._positions(beta, *others)
         assert peaks(w) == pytest.approx(beta**0.5, abs=0.01)
-        assert q3.answer(w) == pytest.approx(beta)
+        assert q5.answer(w) == pytest.approx(beta)
     for run in optimizers._CREEPING:
         assert len(set(np.sign(optimizers._positions(*run)))) == 1
 
@@ -387,24 +352,24 @@ def test_the_repaired_rule_is_keras_adam():
     gradients = np.random.default_rng(0).normal(size=(20, 2))
     for t, dw in enumerate(gradients, start=1):
         optimizer.apply([keras.ops.convert_to_tensor(dw)], [w])
-        step, V, S = q4.answer(dw, V, S, t, 0.01)
+        step, V, S = q3.answer(dw, V, S, t, 0.01)
         mine = mine - step
     np.testing.assert_allclose(keras.ops.convert_to_numpy(w), mine, atol=1e-5)
 
 
 @pytest.mark.parametrize(("mistake", "size"), [("none", 3.16), ("V only", 31.6), ("S only", 0.1)])
 def test_the_first_steps_are_as_large_as_the_sentences_say(mistake, size):
-    rule, sentence = q4.mistakes[mistake]
+    rule, sentence = q3.mistakes[mistake]
     assert f"{size} α" in sentence
     assert rule(5.0, 0.0, 0.0, 1, 1.0)[0] == pytest.approx(size, rel=2e-3)
 
 
 def test_the_misprinted_schedule_is_halved_within_an_epoch_whatever_the_rate():
-    misprint = q5.mistakes["as printed"][0]
+    misprint = q4.mistakes["as printed"][0]
     for decay_rate in (0.01, 0.1):
         assert misprint(1, 1.0, decay_rate) / misprint(0, 1.0, decay_rate) < 0.53
-        assert q5.answer(1 / decay_rate, 1.0, decay_rate) == pytest.approx(0.5)
-    assert misprint(3, 1.0, 1) == q5.answer(4, 1.0, 1)
+        assert q4.answer(1 / decay_rate, 1.0, decay_rate) == pytest.approx(0.5)
+    assert misprint(3, 1.0, 1) == q4.answer(4, 1.0, 1)
 
 
 def found(velocity, runs=100, particles=20, rounds=50):
@@ -426,13 +391,3 @@ def found(velocity, runs=100, particles=20, rounds=50):
 def test_the_repaired_swarm_finds_and_the_printed_one_does_not():
     assert found(q6.answer) > 0.7
     assert found(q6.mistakes["as printed"][0]) < 0.05
-
-
-def test_the_counted_steps_are_those_said_and_follow_theory():
-    assert ", ".join(f"{before} → {after}" for before, after in COUNTED) in q7.praise
-    settings = [(1e-3, 0.01, 1.0), (1e-6, 0.01, 1.0), (1e-3, 0.001, 1.0), (1e-3, 0.01, 0.1)]
-    steps = [COUNTED[0][0], *(after for _, after in COUNTED[:3])]
-    theory = [np.log(1 / delta) / np.log1p(alpha * curved) for delta, curved, alpha in settings]
-    np.testing.assert_array_equal(steps, np.ceil(theory))
-    for (_, after), alpha in zip(COUNTED[3:], (0.01, 0.01, 0.001), strict=True):
-        assert 0.6 < after * alpha < 1

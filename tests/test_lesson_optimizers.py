@@ -1,9 +1,12 @@
 """Ways down a surface, against closed forms of the quadratic."""
 
+import keras
 import matplotlib
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from course_utils import data
 from course_utils.lessons import optimizers as lesson
 
 BOX = (-1.0, 3.0, 0.0, 1.0)
@@ -307,3 +310,143 @@ def test_surface_says_what_is_wrong(ax, values, box, paths, words):
     with pytest.raises(ValueError, match=words):
         lesson.draw_surface(ax, values, box, paths)
     assert not ax.collections and not ax.lines
+
+
+# The yardstick, and tuning by a fine grid
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_keras_optimiser_walks_from_place_to_place():
+    start = np.array([1.0, -2.0])
+    path = lesson.keras_walk(keras.optimizers.SGD(0.1), slope, start, 5)
+    expected = lesson.path(gradient_descent, slope, start, 0.1, 5)
+    np.testing.assert_allclose(path, expected, atol=1e-12)
+    assert path.dtype == np.float64
+    np.testing.assert_array_equal(start, [1, -2])
+
+
+def test_fewest_steps_of_gradient_descent_are_those_of_the_closed_form():
+    rng = np.random.default_rng(3)
+    curvatures, start = np.geomspace(1, 10, 4), rng.normal(size=4)
+    fewest = 999
+    for alpha in 10 ** np.arange(-4, 1.51, 0.125):
+        t = np.arange(601)[:, None]
+        with np.errstate(over="ignore"):
+            left = (curvatures * (start * (1 - alpha * curvatures) ** t) ** 2).sum(axis=1)
+        above = np.flatnonzero(~(left < 1e-3 * left[0]))
+        fewest = min(fewest, above[-1] + 1)
+    assert lesson.fewest_steps(gradient_descent, 10, 4, 3) == [fewest, fewest]
+
+
+def test_a_rule_that_only_passes_the_minimum_has_not_arrived():
+    assert lesson.fewest_steps(lambda dw, V, S, t, alpha: (dw, V, S), 1, 3, 0) == [1, 1]
+    start = np.random.default_rng(0).normal(size=3)
+
+    def to_and_fro(dw, V, S, t, alpha):
+        return (dw if t % 2 or t > 8 else dw - start), V, S
+
+    assert lesson.fewest_steps(to_and_fro, 1, 3, 0)[0] == 9
+
+
+# Networks, many side by side
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return lesson.small_digits()
+
+
+def test_small_digits_are_means_of_four_pixels(digits):
+    pixels, y = digits
+    assert pixels.shape == (5000, 196) and pixels.dtype == np.float32
+    whole = data.load_mnist5k()
+    assert pixels[17, 14 * 5 + 6] == pytest.approx(whole.x[17, 10:12, 12:14].mean() / 255)
+    assert pixels.min() == 0 and pixels.max() <= 1
+    np.testing.assert_array_equal(y, whole.y)
+
+
+def as_keras(w):
+    model = keras.Sequential([keras.layers.Dense(32, "relu"), keras.layers.Dense(10, "softmax")])
+    model.build((None, 196))
+    W1, b1, W2, b2 = np.split(w, np.cumsum([196 * 32, 32, 320]))
+    model.set_weights([W1.reshape(196, 32), b1, W2.reshape(32, 10), b2])
+    return model
+
+
+@pytest.mark.filterwarnings("default")
+def test_loss_and_gradient_are_those_of_keras_for_each_network(digits):
+    rng = np.random.default_rng(0)
+    rows = rng.choice(5000, 60, replace=False)
+    x, y = digits[0][rows], digits[1][rows]
+    w = np.stack([lesson.first_weights(rng) for _ in range(6)]).reshape(2, 3, -1)
+    loss, gradient = lesson.loss(w, x, y), lesson.gradient(w, x, y)
+    assert loss.shape == (2, 3) and gradient.shape == w.shape and gradient.dtype == np.float32
+    for place in np.ndindex(2, 3):
+        model = as_keras(w[place])
+        with tf.GradientTape() as tape:
+            theirs = tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(y, model(x)))
+        slopes = tape.gradient(theirs, model.trainable_variables)
+        assert loss[place] == pytest.approx(float(theirs), rel=1e-5)
+        flat = np.concatenate([np.ravel(s.numpy()) for s in slopes])
+        np.testing.assert_allclose(gradient[place], flat, atol=1e-6)
+
+
+def test_units_that_are_off_pass_no_gradient_on(digits):
+    w = np.zeros((1, lesson.first_weights(np.random.default_rng(0)).size), dtype="float32")
+    w[0, -330:] = 1  # b1 = 0: every hidden unit is exactly 0
+    gradient = lesson.gradient(w, digits[0][:50], digits[1][:50])
+    np.testing.assert_array_equal(gradient[0, : 196 * 32 + 32], 0)
+
+
+def test_first_weights_have_the_variance_two_over_inputs():
+    w = lesson.first_weights(np.random.default_rng(0))
+    assert w.dtype == np.float32
+    assert w[: 196 * 32].var() == pytest.approx(2 / 196, rel=0.05)
+    np.testing.assert_array_equal(w[196 * 32 : 197 * 32], 0)
+    np.testing.assert_array_equal(w[-10:], 0)
+
+
+def test_the_curve_s_gradient_is_that_of_its_error():
+    rng = np.random.default_rng(1)
+    w = lesson.curve_weights(rng, 3)
+    slope, _ = lesson.curve_gradient(w)
+    way = rng.normal(size=w.shape)
+    up, down = (lesson.curve_gradient(w + h * way)[1] for h in (1e-6, -1e-6))
+    np.testing.assert_allclose((slope * way).sum(axis=1), (up - down) / 2e-6, rtol=1e-6)
+
+
+# Surfaces
+
+
+def test_rastrigin_s_slope_is_that_of_its_surface_and_the_lowest_hole_is_at_0():
+    rng = np.random.default_rng(0)
+    w, lowest, way = rng.normal(size=(3, 5, 2))
+    up, down = (lesson.rastrigin(w + h * way, lowest) for h in (1e-6, -1e-6))
+    slope = (lesson.rastrigin_slope(w, lowest) * way).sum(axis=1)
+    np.testing.assert_allclose(slope, (up - down) / 2e-6, rtol=1e-6)
+    assert (lesson.rastrigin(lowest, lowest) == 0).all()
+    at = lesson.rastrigin_slope(np.array([1e-6]), 0.0) / 1e-6
+    assert at == pytest.approx(2 + 40 * np.pi**2, rel=1e-6)
+
+
+def test_in_one_dimension_half_of_the_critical_points_are_minima():
+    height, share = lesson.critical_points(1, np.random.default_rng(0))
+    assert set(share) == {0, 1}
+    assert share.mean() == pytest.approx(0.5, abs=0.1)
+    assert height[share == 0].mean() < 0 < height[share == 1].mean()
+    assert len(np.unique(height)) == len(height)
+
+
+def test_the_half_circle_is_the_share_of_its_area_below_zero():
+    x = np.linspace(-1, 1, 200_001)
+    area = np.sqrt(1 - x**2)
+    for height in (-3.0, 0.0, 2.5):
+        below = area[2 * np.sqrt(7) * x - height < 0].sum() / area.sum()
+        assert lesson.half_circle(height, 7) == pytest.approx(below, abs=1e-4)
+    np.testing.assert_array_equal(lesson.half_circle([-99, 99], 7), [0, 1])
+
+
+def test_the_question_is_drawn_without_a_path(ax):
+    lesson.draw_question(ax)
+    assert [text.get_text() for text in ax.texts] == ["?"] * 3
+    assert not ax.get_legend()

@@ -7,8 +7,8 @@ from course_utils.exercises import Exercise, as_code
 # --- 1: the ascent with a minus sign ------------------------------------------------------------
 
 
-def _step(w, grad_log_p, eta):
-    return w + eta * grad_log_p
+def _step(w, grad_log_p, alpha):
+    return w + alpha * grad_log_p
 
 
 q1 = Exercise(
@@ -23,25 +23,25 @@ q1 = Exercise(
     "on the loss and ascent on log p are the same walk.",
     mistakes={
         "as printed": (
-            lambda w, g, eta: w - eta * g,
+            lambda w, g, alpha: w - alpha * g,
             "That is the slide's sign, and it walks away from the data: the gradient points "
             "uphill, and log p should grow.",
         ),
         "step alone": (
-            lambda w, g, eta: eta * g,
+            lambda w, g, alpha: alpha * g,
             "That is the step alone. Return the new w: the old w and the step.",
         ),
-        "eta forgotten": (
-            lambda w, g, eta: w + g,
-            "The direction is right, but eta does nothing: it says how long the step is.",
+        "alpha forgotten": (
+            lambda w, g, alpha: w + g,
+            "The direction is right, but alpha does nothing: it says how long the step is.",
         ),
         "unit length": (
-            lambda w, g, eta: w + eta * g / np.linalg.norm(g),
+            lambda w, g, alpha: w + alpha * g / np.linalg.norm(g),
             "You divide by the length of the gradient, so every step is equally long. The slide's "
             "step gets shorter towards the top, and that is how it comes to rest there.",
         ),
     },
-    otherwise="Which way does log p grow, and how far does eta let you go there?",
+    otherwise="Which way does log p grow, and how far does alpha let you go there?",
     hints=[
         "The derivative points to where $\\log p$ *grows*. Do we want more of it or less?",
         "Gradient descent on a loss $J$ is $w := w - \\alpha\\,dw$. Here $J = -\\sum_i \\log p$.",
@@ -120,66 +120,7 @@ q2 = Exercise(
 )
 
 
-# --- 3: beta off a trajectory -------------------------------------------------------------------
-
-
-def _positions(beta, pull, start, steps):
-    """Return the slides' momentum along one direction, pull = alpha (1 - beta) lambda."""
-    w, V = [start], 0.0
-    for _ in range(steps):
-        V = beta * V + w[-1]
-        w.append(w[-1] - pull * V)
-    return np.array(w)
-
-
-_SWINGING = [(0.5, 0.9, 1.0, 7), (0.9, 0.3, 0.02, 60), (0.7, 0.2, -200.0, 40), (0.8, 2.9, 3.0, 50)]
-_CREEPING = [(0.6, 0.01, 1.0, 40), (0.3, 0.15, -5.0, 30)]
-
-
-def _find_beta(w):
-    before = np.stack([w[1:-1], w[:-2]], axis=1)
-    return -np.linalg.lstsq(before, w[2:], rcond=None)[0][1]
-
-
-q3 = Exercise(
-    answer=_find_beta,
-    cases=[(_positions(*run),) for run in _SWINGING + _CREEPING],
-    praise="Three positions in a row are enough: momentum is a recursion of second order. Where w "
-    "swings, each step shrinks the swings by √β, whatever α and λ are.",
-    mistakes={
-        "per step": (
-            lambda w: _find_beta(w) ** 0.5,
-            "That is √β, by how much the swings shrink in *one* step. How much do two steps "
-            "together shrink them?",
-        ),
-        "one minus": (
-            lambda w: 1 - _find_beta(w),
-            "That is 1 − β, the weight of the *newest* gradient in V. β is that of the old V.",
-        ),
-        "sign": (
-            lambda w: -_find_beta(w),
-            "The sign: the coefficient of the older position is −β.",
-        ),
-        "coefficient of w(t)": (
-            lambda w: np.linalg.lstsq(np.stack([w[1:-1], w[:-2]], axis=1), w[2:])[0][0],
-            "That is the coefficient of w(t), which is 1 + β − α(1 − β)λ. β is in the other one, "
-            "that of w(t−1).",
-        ),
-    },
-    otherwise="Nothing is random here, so it can be exact: replace V by the last step, and every "
-    "three positions in a row obey the same equation, whether w swings or creeps.",
-    hints=[
-        "One step earlier $w_t - w_{t-1} = -\\alpha V$. So $V$ can be replaced by positions.",
-        "$w_{t+1} = (1 + \\beta - \\alpha(1-\\beta)\\lambda)\\,w_t - \\beta\\,w_{t-1}$: two "
-        "unknown coefficients, and an equation for every $t$.",
-        "`np.linalg.lstsq(np.stack([w[1:-1], w[:-2]], axis=1), w[2:])` solves for both.",
-    ],
-    explanation="The last step was $w_t - w_{t-1} = -\\alpha V$, so $w_{t+1} = (1 + \\beta - "
-    "\\alpha(1-\\beta)\\lambda)\\,w_t - \\beta\\,w_{t-1}$. Least squares gives both coefficients.",
-)
-
-
-# --- 4: Adam without bias correction ------------------------------------------------------------
+# --- 3: Adam without bias correction ------------------------------------------------------------
 
 
 def _repaired(dw, V, S, t, alpha, beta_M=0.9, beta_R=0.999, eta=1e-8):
@@ -271,7 +212,7 @@ _REPAIRS = {
     ),
 }
 
-q4 = Exercise(
+q3 = Exercise(
     answer=_repaired,
     cases=[
         (np.array([3.0, -0.5]), np.zeros(2), np.zeros(2), 1, 0.1),
@@ -299,14 +240,14 @@ q4 = Exercise(
 )
 
 
-# --- 5: the misprinted schedule -----------------------------------------------------------------
+# --- 4: the misprinted schedule -----------------------------------------------------------------
 
 
 def _rate(epoch, alpha_0, decay_rate):
     return alpha_0 / (1 + decay_rate * epoch)
 
 
-q5 = Exercise(
+q4 = Exercise(
     answer=_rate,
     cases=[
         (np.array([0.0, 1.0, 2.0, 5.0]), 0.5, 0.3),
@@ -360,6 +301,65 @@ q5 = Exercise(
     explanation="$\\alpha = \\frac{1}{1 + \\text{decay rate}\\cdot\\text{epoch}}\\,\\alpha_0$: the "
     "decay rate multiplies the epoch. The misprint is easily missed: it falls as well, and for a "
     "decay rate of 1 it is the right schedule, one epoch ahead.",
+)
+
+
+# --- 5: beta off a trajectory -------------------------------------------------------------------
+
+
+def _positions(beta, pull, start, steps):
+    """Return the slides' momentum along one direction, pull = alpha (1 - beta) lambda."""
+    w, V = [start], 0.0
+    for _ in range(steps):
+        V = beta * V + w[-1]
+        w.append(w[-1] - pull * V)
+    return np.array(w)
+
+
+_SWINGING = [(0.5, 0.9, 1.0, 7), (0.9, 0.3, 0.02, 60), (0.7, 0.2, -200.0, 40), (0.8, 2.9, 3.0, 50)]
+_CREEPING = [(0.6, 0.01, 1.0, 40), (0.3, 0.15, -5.0, 30)]
+
+
+def _find_beta(w):
+    before = np.stack([w[1:-1], w[:-2]], axis=1)
+    return -np.linalg.lstsq(before, w[2:], rcond=None)[0][1]
+
+
+q5 = Exercise(
+    answer=_find_beta,
+    cases=[(_positions(*run),) for run in _SWINGING + _CREEPING],
+    praise="Three positions in a row are enough: momentum is a recursion of second order. Where w "
+    "swings, each step shrinks the swings by √β, whatever α and λ are.",
+    mistakes={
+        "per step": (
+            lambda w: _find_beta(w) ** 0.5,
+            "That is √β, by how much the swings shrink in *one* step. How much do two steps "
+            "together shrink them?",
+        ),
+        "one minus": (
+            lambda w: 1 - _find_beta(w),
+            "That is 1 − β, the weight of the *newest* gradient in V. β is that of the old V.",
+        ),
+        "sign": (
+            lambda w: -_find_beta(w),
+            "The sign: the coefficient of the older position is −β.",
+        ),
+        "coefficient of w(t)": (
+            lambda w: np.linalg.lstsq(np.stack([w[1:-1], w[:-2]], axis=1), w[2:])[0][0],
+            "That is the coefficient of w(t), which is 1 + β − α(1 − β)λ. β is in the other one, "
+            "that of w(t−1).",
+        ),
+    },
+    otherwise="Nothing is random here, so it can be exact: replace V by the last step, and every "
+    "three positions in a row obey the same equation, whether w swings or creeps.",
+    hints=[
+        "One step earlier $w_t - w_{t-1} = -\\alpha V$. So $V$ can be replaced by positions.",
+        "$w_{t+1} = (1 + \\beta - \\alpha(1-\\beta)\\lambda)\\,w_t - \\beta\\,w_{t-1}$: two "
+        "unknown coefficients, and an equation for every $t$.",
+        "`np.linalg.lstsq(np.stack([w[1:-1], w[:-2]], axis=1), w[2:])` solves for both.",
+    ],
+    explanation="The last step was $w_t - w_{t-1} = -\\alpha V$, so $w_{t+1} = (1 + \\beta - "
+    "\\alpha(1-\\beta)\\lambda)\\,w_t - \\beta\\,w_{t-1}$. Least squares gives both coefficients.",
 )
 
 
@@ -427,74 +427,4 @@ q6 = Exercise(
     explanation="$v := \\omega v + c\\,r_1 (p - x) + s\\,r_2 (g - x)$, with $p$ the particle's own "
     "best place and $g$ the best of all. `best` was never used. Nothing crashes, and every "
     "particle does get lower. It just never hears of the others.",
-)
-
-
-# --- 7: the time to leave a saddle --------------------------------------------------------------
-
-
-_FACTORS = {  # in the limit of small alpha and lambda
-    "gradient descent, delta / 1000": 2,
-    "gradient descent, lambda / 10": 10,
-    "gradient descent, alpha / 10": 10,
-    "RMSProp, delta / 1000": 1,
-    "RMSProp, lambda / 10": 1,
-    "RMSProp, alpha / 10": 10,
-}
-_GROWTHS = {
-    "a thousand times": (
-        {"gradient descent, delta / 1000": 1000},
-        "Gradient descent does not need 1000 times as long from 1000 times nearer. Near the ridge "
-        "it multiplies w₂ by the same factor in every step.",
-    ),
-    "δ does nothing": (
-        {"gradient descent, delta / 1000": 1},
-        "For gradient descent δ does matter: nearer to the ridge the gradient is smaller, and so "
-        "is every step.",
-    ),
-    "λ does nothing": (
-        {"gradient descent, lambda / 10": 1},
-        "For gradient descent λ does matter. L is the curvature *across*: it limits α, but the way "
-        "out goes along w₂, and there a step is αλw₂.",
-    ),
-    "smaller steps are faster": (
-        {"gradient descent, alpha / 10": 0.1},
-        "Smaller steps take longer, not shorter: the factor is that of the *number* of steps.",
-    ),
-    "RMSProp feels δ": (
-        {"RMSProp, delta / 1000": 2},
-        "RMSProp is not like gradient descent: nearer to the ridge the gradient is smaller, and so "
-        "is what RMSProp divides it by.",
-    ),
-    "RMSProp feels λ": (
-        {"RMSProp, lambda / 10": 10},
-        "RMSProp is not like gradient descent. It divides each gradient by its usual size, so a "
-        "tiny gradient makes as large a step as a big one.",
-    ),
-    "RMSProp feels nothing": (
-        {"RMSProp, alpha / 10": 1},
-        "RMSProp takes the size of the gradient out of the step, but not α: α *is* the size of its "
-        "steps, and the way has length 1.",
-    ),
-}
-
-q7 = Exercise(
-    answer=_FACTORS,
-    tolerance=1 / 3,  # counted, a tenth of alpha costs RMSProp 13 times as many steps
-    praise="Counted: 695 → 1389, 695 → 6912, 695 → 6912, 72 → 73, 72 → 72, 72 → 951. Gradient "
-    "descent needs log(1/δ)/log(1 + αλ) steps, RMSProp a little less than 1/α, whatever the "
-    "saddle. But only where the way out lies along an axis, as here.",
-    mistakes=_GROWTHS,
-    otherwise="How long is one step near the ridge, and what does it depend on?",
-    hints=[
-        "Along $w_2$ gradient descent multiplies: $w_2 := (1 + \\alpha\\lambda)\\,w_2$. How often "
-        "until $\\delta$ has become 1?",
-        "RMSProp: $dw/\\sqrt S$ is about ±1, however small $dw$ is. So how long is a step?",
-    ],
-    explanation="Gradient descent needs $\\log(1/\\delta)/\\log(1 + \\alpha\\lambda) \\approx "
-    "\\log(1/\\delta)/(\\alpha\\lambda)$ steps: twice as many for $\\delta = 10^{-6}$, ten times "
-    "as many for a tenth of $\\lambda$ or of $\\alpha$. RMSProp's steps are about $\\alpha$ long, "
-    "whatever the gradient: about $1/\\alpha$ of them (the first are longer, so that a tenth of "
-    "$\\alpha$ costs even a little more than ten times as many).\n\n"
-    + as_code("factors", _FACTORS),
 )

@@ -17,7 +17,7 @@
 # | **Slides** | *Machine Learning for Astrophysics: Deep Learning*, gradient descent and the optimisation algorithms; *Bayesian Neural Networks and VAE*, *Optimization NN* |
 # | **You will be able to** | say which learning rate diverges before you try it; derive what momentum gains; write RMSProp, Adam and AdamW and translate between the slides and Keras; say what a turned valley, a saddle and noise do to each; compare optimisers fairly |
 # | **You need** | the lesson *neural_networks*; derivatives, eigenvalues of a symmetric matrix |
-# | **Time** | ? |
+# | **Time** | 85 minutes, and 45 more for what is marked *further* |
 
 # %% tags=["nbval-ignore-output"]
 import course_utils

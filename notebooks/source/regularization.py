@@ -17,7 +17,7 @@
 # | **Slides** | *Machine Learning for Astrophysics*, *As we saw in the first day, it is important to keep a balance*, *Another efficient technique is the dropout regularization*, and one sentence of *Batch normalization makes the hyperparameters search easier* |
 # | **You will be able to** | turn a prior into a penalty and back; say why early stopping is one, too; write a step that ends at exactly zero; tell L2 from weight decay; use dropout, and say what it costs a linear model; compare remedies fairly |
 # | **You need** | the lesson [`neural_networks`](neural_networks.ipynb); the normal distribution, Bayes' rule, eigenvectors |
-# | **Time** | ? |
+# | **Time** | 90 minutes, and 20 more for what is marked *further* |
 
 # %% tags=["nbval-ignore-output"]
 import course_utils

@@ -621,8 +621,8 @@ lesson.draw_bands(line, gap, PICTURE, f_exact, {
     f"{name}: {found[name].far[PICTURE]:.2f}": found[name].f for name in list(spreads)[:6]
 })  # fmt: skip
 plotting.show(
-    "Six panels, each with HMC's band and that of a method. Laplace, both ensembles and fixed units "
-    "open in the gap, independent weights a little, dropout not at all."
+    "Six panels, each with HMC's band and that of a method. Laplace, both ensembles and fixed "
+    "units open in the gap, independent weights a little, dropout not at all."
 )
 
 # %% [markdown]

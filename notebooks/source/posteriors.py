@@ -543,8 +543,8 @@ def dropout(model, x, p):
 # 100 draws, unless it has a closed form. The row of HMC shows what 100 exact draws miss by: a handicap that
 # closed forms do not have.
 #
-# And the cheap rival: **fixed units**, the network of lesson *bayesian_neural_networks_wine* whose hidden
-# layer is drawn from the prior and never trained. Its last layer has an exact posterior. It may have 16, 64
+# And the cheap rival: **fixed units**. As in lesson *bayesian_neural_networks_wine* the hidden layer is
+# drawn from the prior and never trained, and the last layer has an exact posterior. It may have 16, 64
 # or 400 units.
 #
 # **Predict.** Rank the seven methods of the next cell by their distance from HMC.
@@ -726,16 +726,16 @@ print("chosen:", {name: one.setting for name, one in poured.items()})
 # | independent normals | $\lambda\,KL(q\,\|\,q^\text{old})$ | variational continual learning (Nguyen 2018) |
 #
 # This is $C^{-1}$ of section 1 for classes, its diagonal alone: $L$, the curvature of $-\log p$ by the outputs,
-# takes the place of $1/\sigma^2$, and $F$ is summed over all tasks so far. Bayes'
-# rule says $\lambda = 1$ and keeps the prior; in practice $\lambda$ is tuned.
+# takes the place of $1/\sigma^2$, and $F$ is summed over all tasks so far. Bayes' rule says $\lambda = 1$ and
+# keeps the prior; in practice $\lambda$ is tuned.
 #
 # Our tasks are pairs of digits: first 0 and 1, then 2 and 3, up to 8 and 9. The question is always the
 # same: **is the digit odd?** So all tasks share one answer, and can disturb each other. We take five
 # disjoint sets of 1,000 pictures (14 × 14 pixels, 100 of each digit). Each is learned by its own network
 # of 100 ReLU units, and judged on pictures of the other sets. Every method chooses $\lambda$ and the steps of
-# Adam for a task: for each set the other four choose. (Below, `network.log_likelihood`
-# estimates $\log p$ from a hundred pictures at random. The last row of the table is the ELBO with another
-# prior; its code is in the package.)
+# Adam for a task: for each set the other four choose. (Below, `network.log_likelihood` estimates $\log p$
+# from a hundred pictures at random. The last row of the table is the ELBO with another prior; its code is in
+# the package.)
 
 # %%
 odd = Digits("odd", rng)
@@ -841,8 +841,8 @@ claim(text, **more, above=0.02, headline=True)
 # ## 6. Bayes' rule itself forgets nothing
 #
 # If not the rule but the approximation forgets, then an exact posterior must forget nothing. We know one:
-# the fixed units of section 3, with squared error on the targets ±1. Its posterior is normal
-# with precision $\Lambda$ (the inverse covariance) and mean $m$, in closed form.
+# the fixed units of section 3, with squared error on the targets ±1. Its posterior is normal with precision
+# $\Lambda$ (the inverse covariance) and mean $m$, in closed form.
 #
 # ### Exercise 3: the update
 #

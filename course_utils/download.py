@@ -218,8 +218,11 @@ def _download(download: Download, path: Path) -> None:
             downloader=transfer,
         )
         os.chmod(part, 0o644)  # pooch makes it private; on a shared disk others read it too
-        if not path.exists():  # on some disks nobody may replace another's file
+        try:
             os.replace(part, path)
+        except PermissionError:  # another user's file, made just now, which only its owner replaces
+            if not path.exists():
+                raise
 
 
 def _ask(url: str) -> Iterator[bytes]:

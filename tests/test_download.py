@@ -34,6 +34,22 @@ def test_a_download_arrives_once_and_whole(site, folder, register, capfd):
     assert site.seen == ["GET /good"], "a file that was there was asked for again"
 
 
+@pytest.mark.parametrize("comes", [True, False])
+def test_another_users_file_that_came_first_is_taken(site, folder, register, monkeypatch, comes):
+    def refuse(part, path):  # as on a disk where nobody may replace another's file
+        if comes:
+            Path(path).write_bytes(BODY)
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "replace", refuse)
+    register(f"{site.url}/good")
+    if comes:
+        assert download.fetch(NAME) == folder / FILE
+    else:
+        with pytest.raises(download.DataError, match="cannot be written"):
+            download.fetch(NAME)
+
+
 def test_the_progress_bar_is_one_that_jupyter_can_take_away(site, folder, register, monkeypatch):
     bars = []
 

@@ -12,7 +12,7 @@ from sklearn.linear_model import Ridge
 from sklearn.neighbors import NearestCentroid
 
 from course_utils.lessons import posteriors as lesson
-from course_utils.lessons.posteriors_digits import Classifier, Digits
+from course_utils.lessons.posteriors_digits import Classifier, Digits, update_normal
 
 
 @pytest.fixture
@@ -250,6 +250,16 @@ def test_the_posterior_is_that_of_scikit_learn(rng):
 
 
 # --- digits -------------------------------------------------------------------------------------
+
+
+def test_one_day_after_another_gives_ridge_on_all_days(rng):
+    Phi, y = rng.normal(size=(9, 3)), rng.normal(size=9)
+    mean, precision = np.zeros(3), 2 * np.eye(3)
+    for rows in (slice(4), slice(4, 9)):
+        mean, precision = update_normal(mean, precision, Phi[rows], y[rows], 0.5)
+    ridge = Ridge(alpha=2 * 0.5**2, fit_intercept=False).fit(Phi, y)
+    assert mean == pytest.approx(ridge.coef_, abs=1e-8)
+    assert precision == pytest.approx(2 * np.eye(3) + Phi.T @ Phi / 0.25)
 
 
 def test_the_fisher_diagonal_is_that_of_the_tape(rng):

@@ -93,8 +93,8 @@ def _of_width(x, y, new_x, new_y, width: int, rng: np.random.Generator):
         noise = rng.random((*order.shape, width), dtype="float32")
         epoch(tf.constant(x[order]), tf.constant(y[order]), tf.constant(noise))
         if number in EPOCHS:
-            parts = [judge(*part) for part in zip(np.array_split(new_x, 4),
-                                                  np.array_split(new_y, 4), strict=True)]  # fmt: skip
+            cut = zip(np.array_split(new_x, 4), np.array_split(new_y, 4), strict=True)
+            parts = [judge(*part) for part in cut]  # at once they would fill the memory
             yield [np.concatenate(part, axis=1) for part in zip(*parts, strict=True)]
 
 
@@ -127,9 +127,9 @@ def every_network(
     wrong = np.empty((*SHAPE, len(new_x)), bool)
     bar = {"desc": "1,300 networks", "leave": False, "delay": 1}
     for i, width in enumerate(tqdm(WIDTHS, **bar)):
-        for e, (loss, miss) in enumerate(_of_width(x, y, new_x, new_y, width, rng)):
+        for e, (loss, is_wrong) in enumerate(_of_width(x, y, new_x, new_y, width, rng)):
             losses[e, :, i] = loss.reshape(len(RATES), len(L2), len(DROPOUTS), -1)
-        wrong[:, i] = miss.reshape(len(RATES), len(L2), len(DROPOUTS), -1)
+            wrong[:, i] = is_wrong.reshape(len(RATES), len(L2), len(DROPOUTS), -1)
     return losses.reshape(len(EPOCHS), SIZE, -1), wrong.reshape(SIZE, -1)
 
 
@@ -185,9 +185,10 @@ def coarse_to_fine(score: np.ndarray, budget: int, rng: np.random.Generator) -> 
 def draw_scores(ax: Axes, scores: np.ndarray) -> None:
     """Draw what 30 rows say of each of the 1,300 networks (1300,), and ask about the smallest."""
     ax.hist(np.log10(scores), bins=40, color="0.6")
-    ax.annotate(f"the best says {scores.min():.2f}\nwhat is it really?", (np.log10(scores.min()), 2),
-                (np.log10(scores.min()), 60), arrowprops={"arrowstyle": "->", "color": "C3", "lw": 2},
-                color="C3", fontsize=18)  # fmt: skip
+    best = np.log10(scores.min())
+    text = f"the best says {scores.min():.2f}\nwhat is it really?"
+    arrow = {"arrowstyle": "->", "color": "C3", "lw": 2}
+    ax.annotate(text, (best, 2), (best, 60), arrowprops=arrow, color="C3", fontsize=18)
     ticks = np.array([0.05, 0.1, 0.2, 0.5, 1, 2, 5])
     ax.set_xticks(np.log10(ticks), [f"{tick:g}" for tick in ticks])
     ax.set(xlabel="log loss on 30 rows (nats)", ylabel="networks", xlim=(-1.4, 0.8))

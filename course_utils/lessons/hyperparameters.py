@@ -24,9 +24,8 @@ TEXTS = {
     "ever. The true loss falls with 300 rows, stays with 100, and turns up with 30.",
     "searches": "Loss above the best against trials: random search far above the other curves; "
     "TPE, the Gaussian process and the sweep end close together.",
-    "halving": "Loss above the best against the price: halving far below random search.",
 }
-COLOURS = {"random": "C7", "grid": "C1", "coarse to fine": "C8", "TPE": "C0",
+COLOURS = {"random": "C7", "grid": "C1", "coarse to fine": "C4", "TPE": "C0",
            "Gaussian process": "C2", "sweep": "C3"}  # fmt: skip
 
 
@@ -199,7 +198,7 @@ def draw_winners(ax: Axes, trials: Sequence[int], found: dict[int, tuple]) -> No
     for i, (rows, (says, is_)) in enumerate(found.items()):
         ax.plot(trials, np.mean(is_, axis=0), f"C{i}-o", label=f"is, chosen by {rows} rows")
         ax.plot(trials, np.mean(says, axis=0), f"C{i}--", label=f"says, by {rows} rows")
-    ax.set(xscale="log", ylim=(0, 0.5), xlabel="trials", ylabel="log loss of the winner (nats)")
+    ax.set(xscale="log", ylim=(0, 0.45), xlabel="trials", ylabel="log loss of the winner (nats)")
     ax.set_xticks(trials, [str(k) for k in trials])
     ax.minorticks_off()
     ax.legend(ncols=1, loc="center left", bbox_to_anchor=(1, 0.5))

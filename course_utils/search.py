@@ -44,6 +44,8 @@ from sqlalchemy.exc import SQLAlchemyError
 GRACE = 10  # seconds after which a lock, held for milliseconds, counts as left by a dead worker
 BEAT = 60  # seconds between two signs of life that a worker gives a database
 IN_A_ROW = 10  # so many trials fail one after the other before a worker gives up
+# What Optuna raises when a trial is to be ended that has ended already.
+_GIVEN_UP = (ValueError, AssertionError, optuna.exceptions.UpdateFinishedTrialError)
 _RECORD = b'{"op_code"'  # how every line of Optuna's journal begins
 
 
@@ -207,7 +209,7 @@ def requeue(study: optuna.Study) -> list[int]:
             continue
         try:
             study.tell(trial.number, state=TrialState.FAIL)
-        except (ValueError, optuna.exceptions.UpdateFinishedTrialError):
+        except _GIVEN_UP:
             continue  # another worker was faster
         if "repeats" not in trial.user_attrs:
             study.enqueue_trial(trial.params, user_attrs={"repeats": trial.number})
@@ -272,8 +274,8 @@ class _Worker:
                 print(f"trial {number} was left by a dead worker", flush=True)
             try:
                 study.optimize(self.loss, n_trials=1, catch=Exception)
-            except (ValueError, optuna.exceptions.UpdateFinishedTrialError) as error:
-                print(f"a trial was given up by another worker: {error}", flush=True)
+            except _GIVEN_UP:  # another worker, or the database, took this one for dead
+                print("this trial was given up by another worker", flush=True)
             if self.failed == IN_A_ROW:
                 raise SearchError(f"{IN_A_ROW} trials failed one after the other.")
 

@@ -254,7 +254,7 @@ def test_a_seed_that_the_caller_set_makes_workers_no_twins(tmp_path):
 
     found = []
     for name in "ab":
-        np.random.seed(7)  # noqa: NPY002
+        np.random.seed(7)
         random.seed(7)
         found.append(search.search(str(tmp_path / name), "s", 1, quick).trials[0].params)
     assert found[0] != found[1]

@@ -131,16 +131,18 @@ q2 = Exercise(
 
 
 # --- 3: nested cross-validation -----------------------------------------------------------------
-def _predict(masks, x, y, new):
+def predict(masks, x, y, new):
+    """Do what the lesson's function of this name does."""
     zero, one = x[y == 0].mean(axis=0), x[y == 1].mean(axis=0)
     return masks @ ((new - (zero + one) / 2) * (one - zero)).T > 0
 
 
-def _cross_validate(masks, x, y, folds):
+def cross_validate(masks, x, y, folds):
+    """Do what the lesson's function of this name does."""
     right = np.empty((len(masks), len(y)))
     for fold in np.unique(folds):
         out = folds == fold
-        right[:, out] = _predict(masks, x[~out], y[~out], x[out]) == y[out]
+        right[:, out] = predict(masks, x[~out], y[~out], x[out]) == y[out]
     return right.mean(axis=1)
 
 
@@ -149,7 +151,7 @@ def _choose_inside(masks, x, y, folds, inner):
     for fold in np.unique(folds):
         out = folds == fold
         best = inner(masks, x, y, out).argmax()
-        right.extend(_predict(masks[[best]], x[~out], y[~out], x[out])[0] == y[out])
+        right.extend(predict(masks[[best]], x[~out], y[~out], x[out])[0] == y[out])
     return np.mean(right)
 
 
@@ -157,9 +159,9 @@ def _nested(masks, x, y, folds):
     right = []
     for fold in np.unique(folds):
         out = folds == fold
-        inner = _cross_validate(masks, x[~out], y[~out], np.arange((~out).sum()) % 5)
+        inner = cross_validate(masks, x[~out], y[~out], np.arange((~out).sum()) % 5)
         best = masks[[inner.argmax()]]
-        right.extend(_predict(best, x[~out], y[~out], x[out])[0] == y[out])
+        right.extend(predict(best, x[~out], y[~out], x[out])[0] == y[out])
     return np.mean(right)
 
 
@@ -173,18 +175,11 @@ def _data(n, columns, settings, shift=0.0):
 q3 = Exercise(
     answer=_nested,
     cases=[_data(40, 6, 12), _data(60, 8, 20, 0.8), _data(30, 5, 3, 1.5), _data(50, 10, 30)],
-    tolerance=1e-6,
     praise="The choice is repeated in each fold, without the rows that judge it.",
     mistakes={
         "best of all": (
-            lambda *given: _cross_validate(*given).max(),
+            lambda *given: cross_validate(*given).max(),
             "This is the best of plain cross-validation: it is chosen by the rows that judge it.",
-        ),
-        "chosen once": (
-            lambda masks, x, y, folds: _cross_validate(
-                masks[[_cross_validate(masks, x, y, folds).argmax()]], x, y, folds
-            )[0],
-            "You choose once, by all rows. Choose anew in each fold, by the other rows.",
         ),
         "chosen by the fold": (
             lambda masks, x, y, folds: _choose_inside(
@@ -192,7 +187,7 @@ q3 = Exercise(
                 x,
                 y,
                 folds,
-                lambda m, x, y, out: (_predict(m, x[~out], y[~out], x[out]) == y[out]).mean(1),
+                lambda m, x, y, out: (predict(m, x[~out], y[~out], x[out]) == y[out]).mean(1),
             ),
             "In each fold you choose by the rows that were left out, the very ones that judge.",
         ),
@@ -202,14 +197,14 @@ q3 = Exercise(
                 x,
                 y,
                 folds,
-                lambda m, x, y, out: (_predict(m, x[~out], y[~out], x[~out]) == y[~out]).mean(1),
+                lambda m, x, y, out: (predict(m, x[~out], y[~out], x[~out]) == y[~out]).mean(1),
             ),
             "You choose by the rows that the classifier has learned from. Cross-validate them.",
         ),
         "all inside": (
             lambda masks, x, y, folds: np.mean(
                 [
-                    _cross_validate(
+                    cross_validate(
                         masks, x[folds != f], y[folds != f], np.arange((folds != f).sum()) % 5
                     ).max()
                     for f in np.unique(folds)
@@ -227,7 +222,7 @@ q3 = Exercise(
         "`predict(best, x[~out], y[~out], x[out])[0] == y[out]` are this fold's rows; collect "
         "them from all folds and take their mean.",
     ],
-    explanation="`predict` and `cross_validate` are those of the lesson (here with a `_`).",
+    explanation="The choice is a part of the training: it never sees the fold that judges it.",
 )
 
 
@@ -300,10 +295,6 @@ q5 = Exercise(
             lambda share, chance: math.ceil(math.log(1 - share) / math.log(1 - chance)),
             "The two logarithms are exchanged.",
         ),
-        "log of chance": (
-            lambda share, chance: math.ceil(math.log(chance) / math.log(share)),
-            "This is when all trials are among the best. One of them is enough.",
-        ),
     },
     otherwise="How probable is it that *none* of n trials is among the best? It has to be at most "
     "1 − `chance`.",
@@ -319,58 +310,53 @@ q5 = Exercise(
 
 
 # --- 6: whose trial may be repeated? ------------------------------------------------------------
-def _to_repeat(running, machine, alive):
-    return [i for i, (m, process) in enumerate(running) if m == machine and process not in alive]
+def _may_be_repeated(running, machine, alive):
+    return np.array([m == machine and process not in alive for m, process in running])
 
 
 _RUNNING = [("ada", 17), ("ada", 18), ("bob", 17), ("bob", 30), ("ada", 40)]
 
-
-def _judge_repeat(answer):
-    """Hold lists of whole numbers against the right ones; `compare` knows arrays only."""
-    from course_utils.exercises import Wrong
-
-    cases = [
+q6 = Exercise(
+    answer=_may_be_repeated,
+    cases=[
         (_RUNNING, "ada", {18, 30}),
         (_RUNNING, "bob", {17, 18, 40}),
         ([("ada", 5), ("bob", 5)], "ada", {5}),
-        ([("bob", 1), ("bob", 2)], "ada", set()),
-        ([], "ada", {1}),
-    ]
-    sentences = {
-        "machine": "On another machine a process of that number may well be alive. You cannot see "
-        "it from here: leave its trial alone.",
-        "alive": "A worker that is alive still works on its trial. It is the dead ones' that may "
-        "be repeated.",
-        "pairs": "The positions of the trials are asked for, counted from 0.",
-        "missed": "Some trial of a dead worker of this machine is missing.",
-    }
-    for running, machine, alive in cases:
-        right = _to_repeat(running, machine, alive)
-        given = answer([tuple(pair) for pair in running], machine, set(alive))
-        try:
-            given = sorted(int(i) for i in np.ravel(np.asarray(list(given), dtype=float)))
-        except (TypeError, ValueError):
-            raise Wrong(sentences["pairs"]) from None
-        if given == right:
-            continue
-        if any(not 0 <= i < len(running) for i in given):
-            raise Wrong(sentences["pairs"])
-        if any(running[i][0] != machine for i in given):
-            raise Wrong(sentences["machine"])
-        if any(running[i][1] in alive for i in given):
-            raise Wrong(sentences["alive"])
-        raise Wrong(sentences["missed"])
-
-
-q6 = Exercise(
-    answer=_to_repeat,
-    judge=_judge_repeat,
+        ([("bob", 1), ("bob", 2), ("ada", 3)], "ada", {1}),
+    ],
     praise="A trial that is left alone for nothing costs a little; one that two workers have at "
     "once costs as much, and confuses both.",
+    mistakes={
+        "every machine": (
+            lambda running, machine, alive: np.array([p not in alive for _, p in running]),
+            "On another machine a process of that number may well be alive. You cannot see it from "
+            "here: leave its trial alone.",
+        ),
+        "other machines": (
+            lambda running, machine, alive: np.array(
+                [m != machine or p not in alive for m, p in running]
+            ),
+            "The trials of another machine are not yours: its workers may all be alive.",
+        ),
+        "this machine": (
+            lambda running, machine, alive: np.array([m == machine for m, _ in running]),
+            "Some workers of this machine are alive, and still at their trials.",
+        ),
+        "the living": (
+            lambda running, machine, alive: np.array(
+                [m == machine and p in alive for m, p in running]
+            ),
+            "These are the trials of the living. The dead ones' may be repeated.",
+        ),
+        "turned": (
+            lambda *given: ~_may_be_repeated(*given),
+            "True and False are exchanged: true is a trial that may be repeated.",
+        ),
+    },
+    otherwise="Two things have to be true: the worker ran on this machine, and it is not alive.",
     hints=[
-        "Two conditions: it is this machine, and the process is not among the living.",
-        "`for i, (m, process) in enumerate(running)` gives position, machine and process.",
+        "Go through the pairs: `for m, process in running`.",
+        "`m == machine and process not in alive` is the answer for one trial.",
     ],
     explanation="A worker of another machine cannot be asked from here, so its trial stays.",
 )

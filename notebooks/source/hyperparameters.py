@@ -844,15 +844,15 @@ claim(text, **behind, above=-0.15, below=0.15, unit="nats")
 # ### Exercise 6: whose trial may be repeated?
 #
 # `running` is a list of pairs (machine, process), one for each running trial. You are on `machine`, and
-# `alive` is the set of its processes that still run. Return the *positions* of the trials that may be repeated:
-# all whose worker is surely dead, and none whose worker may be alive.
+# `alive` is the set of its processes that still run. Return for each trial whether it may be repeated: true
+# where the worker is surely dead, false where it may be alive.
 
 
 # %%
-def to_repeat(running, machine, alive): ...
+def may_be_repeated(running, machine, alive): ...
 
 
-exercises.q6.check(to_repeat)
+exercises.q6.check(may_be_repeated)
 # exercises.q6.hint()  # and .solution()
 
 # %% [markdown]

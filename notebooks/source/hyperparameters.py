@@ -306,7 +306,7 @@ good = 1.0 * wrong[np.argsort(wrong.mean(axis=1))[:256]]  # (256, 1497)
 sizes, n = (16, 64, 256), 100
 to_rest = np.sqrt(n / (1497 - n) + 1)  # the other rows are not infinitely many
 sigma = good.std(axis=1).mean() / n**0.5 * to_rest
-formula = {K: own_part(good) * (1497 / n) ** 0.5 * to_rest * m(K) for K in sizes}
+own = own_part(good) * (1497 / n) ** 0.5 * to_rest
 rows = []
 for _ in range(DRAWS):
     seen = rng.permutation(1497)[:n]
@@ -319,12 +319,11 @@ for _ in range(DRAWS):
 measured = (
     pd.DataFrame(rows, columns=["K", "as if equally good", "as they are"]).groupby("K").mean()
 )
-measured.insert(0, "formula with rho", formula)
+measured.insert(0, "formula with rho", [own * m(K) for K in sizes])
 measured.insert(0, "formula without rho", [sigma * m(K) for K in sizes])
 
 # %% tags=["atol=0.01"]
 print("m_K:", {K: round(float(m(K)), 2) for K in sizes})
-print(f"rho = {1 - (own_part(good) * (1497 / n) ** 0.5 * to_rest / sigma) ** 2:.2f}")
 measured.round(3)
 
 # %%
@@ -335,9 +334,11 @@ ratio = (measured["as they are"] / measured["formula with rho"]).max()
 claim("As they are, they flatter less: measured over formula, largest", ratio, below=0.85)
 ratio = (measured["formula without rho"] / measured["formula with rho"]).min()
 claim("Without rho the formula is larger by a factor of", ratio, above=1.2)
+rho = 1 - (own / sigma) ** 2
+claim("Correlation of the noise of good networks, the share common to all", rho, above=0.4)
 
 # %% [markdown]
-# More than half of the noise is common to all, and costs nothing. What is left is predicted within some
+# A large part of the noise is common to all, and costs nothing. What is left is predicted within some
 # per cent (counts of errors are not quite normal). Networks that differ flatter less: part of the differences
 # between their scores is real. So the formula is a bound that you can compute before anybody else does.
 #
@@ -567,7 +568,7 @@ def tpe(score, trials, rng, useless=0):
 # The Gaussian process says that the scores at any places are jointly normal, and that near places have
 # similar ones: the [covariance](../docs/glossary.md#covariance-matrix) of two is $k = \exp(-d^2/2\ell^2)$ at
 # the distance $d$. Given scores $s$ (log loss, logarithm taken, in units of their spread) at the places
-# tried, with covariance $C$ of these, the rules for normal distributions give at any other place
+# tried, with covariance $C$ of these (and a little noise on its diagonal), the rules for normal distributions give at any other place
 #
 # $$\mu = k^\top C^{-1} s,\qquad \tau^2 = 1 - k^\top C^{-1} k .$$
 #
@@ -685,7 +686,7 @@ claim(text, **far, above=0.05, unit="nats")
 #
 # All searches so far trained every network to its end. *Successive halving* does not (Jamieson and
 # Talwalkar 2016). Train 64 networks for one epoch, keep the better half; train these to epoch 2, keep half; and so on
-# until two are left at epoch 16, of which the better one is trained to epoch 32.
+# until two are left. These are trained to epoch 32, and the better one wins.
 #
 # **Predict.** What does that cost, in full trainings of 32 epochs? And is it as good as a random search
 # at the same price, at twice, at four times the price?

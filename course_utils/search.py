@@ -12,8 +12,7 @@ import importlib
 import json
 import math
 import os
-import random
-import socket
+import platform
 import sys
 import time
 import warnings
@@ -145,7 +144,7 @@ def _database(address: str) -> BaseStorage:
             known = ("already exists", "UNIQUE", "locked")
             if attempt == 4 or not any(text in str(error) for text in known):
                 raise
-            time.sleep(random.uniform(0.2, 1))  # noqa: S311
+            time.sleep(0.2 + os.getpid() % 8 / 10)
     raise AssertionError
 
 
@@ -205,7 +204,7 @@ def requeue(study: optuna.Study) -> list[int]:
     found = []
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         host, pid = trial.user_attrs.get("worker", (None, None))
-        if host != socket.gethostname() or (pid != os.getpid() and _is_alive(pid)):
+        if host != platform.node() or (pid != os.getpid() and _is_alive(pid)):
             continue
         try:
             study.tell(trial.number, state=TrialState.FAIL)
@@ -254,7 +253,7 @@ class _Worker:
         self.objective, self.trials, self.failed = objective, trials, 0
 
     def loss(self, trial: Trial) -> float:
-        trial.set_user_attr("worker", [socket.gethostname(), os.getpid()])
+        trial.set_user_attr("worker", [platform.node(), os.getpid()])
         settings = {name: _suggest(trial, name, d) for name, d in self.objective.space.items()}
         try:
             loss = float(self.objective.loss(**settings))

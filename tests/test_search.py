@@ -2,9 +2,9 @@
 
 import multiprocessing
 import os
+import platform
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -125,7 +125,7 @@ def test_workers_killed_at_random_moments_lose_no_finished_trial(journal):
 
 
 def test_the_trial_of_a_dead_worker_is_repeated_with_its_settings(journal, dead):
-    left = running(journal, socket.gethostname(), dead)
+    left = running(journal, platform.node(), dead)
     search.search(journal, "s", 2, quick)
     old, *others = trials(journal)
     assert old.state == TrialState.FAIL
@@ -133,16 +133,16 @@ def test_the_trial_of_a_dead_worker_is_repeated_with_its_settings(journal, dead)
     assert again.params == left.params and again.state == TrialState.COMPLETE
 
 
-@pytest.mark.parametrize("host", [socket.gethostname(), "another machine"])
+@pytest.mark.parametrize("host", [platform.node(), "another machine"])
 def test_the_trial_of_a_live_or_distant_worker_is_left_alone(journal, host, dead):
-    pid = psutil.Process().ppid() if host == socket.gethostname() else dead
+    pid = psutil.Process().ppid() if host == platform.node() else dead
     running(journal, host, pid)
     search.search(journal, "s", 1, quick)
     assert trials(journal)[0].state == TrialState.RUNNING
 
 
 def test_a_trial_that_bears_this_process_is_left_over_from_another_one(journal):
-    running(journal, socket.gethostname(), os.getpid())  # in a container every worker is number 1
+    running(journal, platform.node(), os.getpid())  # in a container every worker is number 1
     search.search(journal, "s", 1, quick)
     assert trials(journal)[0].state == TrialState.FAIL
 
@@ -160,14 +160,14 @@ def test_a_killed_worker_that_nobody_has_waited_for_is_dead():
 
 
 def test_a_trial_is_repeated_once_so_that_one_that_kills_its_worker_ends(journal, dead):
-    running(journal, socket.gethostname(), dead, repeats=0)
+    running(journal, platform.node(), dead, repeats=0)
     search.search(journal, "s", 1, quick)
     old, *others = trials(journal)
     assert old.state == TrialState.FAIL and all("repeats" not in t.user_attrs for t in others)
 
 
 def test_two_workers_do_not_repeat_the_same_dead_trial(journal, dead):
-    running(journal, socket.gethostname(), dead)
+    running(journal, platform.node(), dead)
     one, other = (search.open_study(search.open_storage(journal), "s", quick) for _ in range(2))
     assert search.requeue(one) == [0] and search.requeue(other) == []
     assert sum("repeats" in t.user_attrs for t in one.trials) == 1

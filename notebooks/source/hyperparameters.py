@@ -302,6 +302,7 @@ def own_part(errors):
     return np.sqrt((rest**2).sum() / (K - 1) / (n - 1) / n)
 
 
+# %%
 good = 1.0 * wrong[np.argsort(wrong.mean(axis=1))[:256]]  # (256, 1497)
 sizes, n = (16, 64, 256), 100
 to_rest = np.sqrt(n / (1497 - n) + 1)  # the other rows are not infinitely many
@@ -630,6 +631,7 @@ def replay(find, trials=32):
     return np.array(curves)
 
 
+# %%
 weights = np.array([rank_weights(K) for K in range(1, 33)])  # random search needs no replay
 curves = {
     "random": np.array([weights @ truth[score[-1].argsort()] for _, score, truth in replays()]),
@@ -786,6 +788,7 @@ def five_fold(X, y):
     return sum(new_loss(X[~out], y[~out], X[out], y[out]) for out in folds)
 
 
+# %%
 wine = data.load_wine().x
 alcohol, rest = wine[:, 0], wine[:, 1:]
 rules = {

@@ -238,10 +238,10 @@ promised = (says[:, 4] - says[:, -1]).mean()
 print(f"In the last step the score falls by {promised:.3f}, the truth by {better['value']:.3f}.")
 
 # %% [markdown]
-# The score falls for ever. It has to: a larger set has a smaller minimum. The truth does not. With few
-# rows the winner of many trials is the network whose mistakes happened not to be asked for. With 300 rows
-# more trials still help, but by less than they say. This is the *winner's curse*, known from auctions: who wins has
-# probably overrated the thing.
+# The score falls for ever. It has to: a larger set has a smaller minimum. The truth does not. With few rows
+# the winner of many trials is the network whose mistakes happened not to be asked for. With 300 rows more
+# trials still help, but by less than they say. This is the *winner's curse*, known from auctions: who wins
+# has probably overrated the thing.
 #
 # *Learned: the best of many scores is not a measurement. Choose by validation rows, measure by others.*
 #
@@ -348,9 +348,9 @@ claim("Correlation of the noise of good networks, the share common to all", rho,
 #
 # ## 4. Labels from a coin
 #
-# There is a test that no leak survives. Replace all [labels](../docs/glossary.md#label) by tosses of a coin. Then nothing can be
-# learned, and whatever your whole procedure reports must be, on average, *exactly* 50 %. The reason: the
-# label of a row that was left out is independent of all that was computed without it.
+# There is a test that no leak survives. Replace all [labels](../docs/glossary.md#label) by tosses of a coin.
+# Then nothing can be learned, and whatever your whole procedure reports must be, on average, *exactly* 50 %.
+# The reason: the label of a row that was left out is independent of all that was computed without it.
 #
 # Our candidates are simple. There are 60 rows with 20 columns of noise. A setting says which three columns
 # a classifier may look at, and it names the class whose mean is nearer. With `masks` (64, 20) of zeros
@@ -569,13 +569,15 @@ def tpe(score, trials, rng, useless=0):
 # The Gaussian process says that the scores at any places are jointly normal, and that near places have
 # similar ones: the [covariance](../docs/glossary.md#covariance-matrix) of two is $k = \exp(-d^2/2\ell^2)$ at
 # the distance $d$. Given scores $s$ (log loss, logarithm taken, in units of their spread) at the places
-# tried, with covariance $C$ of these (and a little noise on its diagonal), the rules for normal distributions give at any other place
+# tried, with covariance $C$ of these (and a little noise on its diagonal), the rules for normal distributions
+# give at any other place
 #
 # $$\mu = k^\top C^{-1} s,\qquad \tau^2 = 1 - k^\top C^{-1} k .$$
 #
-# What does a trial there promise? The *expected improvement* over the best so far, $\mathbb E\max(s_{\min} - v, 0)$
-# for $v \sim \mathcal N(\mu, \tau^2)$, which is $\tau\,(q\,\Phi(q) + \varphi(q))$ with $q = (s_{\min} - \mu)/\tau$
-# ($\varphi$ and $\Phi$ are the standard normal density and its integral). It is large where
+# What does a trial there promise? The *expected improvement* over the best so far,
+# $\mathbb E\max(s_{\min} - v, 0)$ for $v \sim \mathcal N(\mu, \tau^2)$. It is
+# $\tau\,(q\,\Phi(q) + \varphi(q))$ with $q = (s_{\min} - \mu)/\tau$, where $\varphi$ and $\Phi$ are the
+# standard normal density and its integral. It is large where
 # $\mu$ is small, and where little is known. The length $\ell$ is the one with the largest
 # [evidence](../docs/glossary.md#evidence): the density of $s$ itself.
 
@@ -686,8 +688,8 @@ claim(text, **far, above=0.05, unit="nats")
 #
 # ## 6. Stop the losers early
 #
-# All searches so far trained every network to its end. *Successive halving* does not (Jamieson and
-# Talwalkar 2016). Train 64 networks for one epoch, keep the better half; train these to epoch 2, keep half; and so on
+# All searches so far trained every network to its end. *Successive halving* does not (Jamieson and Talwalkar
+# 2016). Train 64 networks for one epoch, keep the better half; train these to epoch 2, keep half; and so on
 # until two are left. These are trained to epoch 32, and the better one wins.
 #
 # **Predict.** What does that cost, in full trainings of 32 epochs? And is it as good as a random search
@@ -751,16 +753,17 @@ claim
 #
 # ## 7. Further: choosing without validation rows
 #
-# A [Bayesian](../docs/glossary.md#bayesian-inference) model can judge its settings by the very rows that it learned from. The
-# [evidence](../docs/glossary.md#evidence) $p(y)$ is the density of the data before any weight was fitted, so a
-# setting that could explain *everything* gets little of it for what happened. For a linear model $y = Xw +
+# A [Bayesian](../docs/glossary.md#bayesian-inference) model can judge its settings by the very rows that it
+# learned from. The [evidence](../docs/glossary.md#evidence) $p(y)$ is the density of the data before any
+# weight was fitted, so a setting that could explain *everything* gets little of it for what happened. For a
+# linear model $y = Xw +
 # \text{noise}$ with $w \sim \mathcal N(0, I/\alpha)$ and noise of standard deviation $\sigma$, $y$ is normal
 # with covariance $XX^\top/\alpha + \sigma^2 I$. With the eigenvectors $U$ of $XX^\top$ and its eigenvalues
 # $\lambda$ this is a sum over single numbers, and so is every prediction.
 #
 # The alcohol of 178 wines is to be predicted from twelve other measurements and all their products, 90
-# columns in all, by 40 wines. **Predict.** Which chooses $\alpha$ and $\sigma$ best: the evidence of 40 wines, five-fold
-# cross-validation, or a validation set of ten of them?
+# columns in all, by 40 wines. **Predict.** Which chooses $\alpha$ and $\sigma$ best: the evidence of 40
+# wines, five-fold cross-validation, or a validation set of ten of them?
 
 # %%
 ALPHAS, SIGMAS = np.meshgrid(np.logspace(-3, 4, 29), np.logspace(-0.8, 0.3, 12), indexing="ij")
@@ -836,9 +839,9 @@ claim(text, **behind, above=-0.15, below=0.15, unit="nats")
 #
 #     python -m course_utils.search --storage digits.journal --study rates --trials 40
 #
-# Start as many as you like, wherever they see the storage; each one goes on until the study has so many finished
-# trials. The storage is a file, a journal to which every worker adds lines. With the address of
-# a database (`postgresql://user@host/name`) in its place nothing else changes.
+# Start as many as you like, wherever they see the storage; each one goes on until the study has so many
+# finished trials. The storage is a file, a journal to which every worker adds lines. With the address of a
+# database (`postgresql+psycopg://user@host/name`) in its place nothing else changes.
 #
 # Workers die: a machine restarts, a queue has a time limit. A finished trial is in the journal and safe. An
 # unfinished one stays there as *running*, for ever, unless somebody notices. So every trial notes the machine
@@ -893,17 +896,17 @@ claims.check("All workers' trials that were finished before are there after it",
              [after[number] for number in before], list(before.values()), within=0)  # fmt: skip
 
 # %% [markdown]
-# Four things can go wrong that nobody expects, and the command sees to them: a worker killed while it writes leaves
-# half a line behind, after which no other line could be read; one killed while it holds the journal's lock
-# leaves the lock; workers that start together want to make the same tables; and workers with the same random
-# seed all try the same settings.
+# Four things can go wrong that nobody expects, and the command sees to them: a worker killed while it writes
+# leaves half a line behind, after which no other line could be read; one killed while it holds the journal's
+# lock leaves the lock; workers that start together want to make the same tables; and workers with the same
+# random seed all try the same settings.
 #
 # ## 9. Further: useless settings, Hyperband, five training sets
 #
-# **Useless settings.** Bergstra and Bengio (2012) made random search popular by a simple point. Add settings that
-# change nothing. A grid has to spend its levels on them; random search does not notice: each trial still
-# draws the useful settings at random, so its curve is *exactly* the same. We give 64 trials, and four
-# useless settings.
+# **Useless settings.** Bergstra and Bengio (2012) made random search popular by a simple point. Add settings
+# that change nothing. A grid has to spend its levels on them; random search does not notice: each trial still
+# draws the useful settings at random, so its curve is *exactly* the same. We give 64 trials, and four useless
+# settings.
 
 
 # %%
@@ -1004,17 +1007,19 @@ explorers.gallery(view, score=["log loss", "share of errors"], rows=[10, 30, 100
 # %% [markdown]
 # ### Further reading
 #
-# * J. Bergstra, Y. Bengio: *Random Search for Hyper-Parameter Optimization*, JMLR 13, 2012; J. Bergstra, R. Bardenet, Y.
-#   Bengio, B. Kégl: *Algorithms for Hyper-Parameter Optimization*, NeurIPS 2011 (TPE). Section 5.
+# * J. Bergstra, Y. Bengio: *Random Search for Hyper-Parameter Optimization*, JMLR 13, 2012; J. Bergstra, R.
+#   Bardenet, Y. Bengio, B. Kégl: *Algorithms for Hyper-Parameter Optimization*, NeurIPS 2011 (TPE). Section
+#   5.
 # * J. Snoek, H. Larochelle, R. P. Adams: *Practical Bayesian Optimization of Machine Learning Algorithms*,
 #   NeurIPS 2012. Gaussian processes and expected improvement.
 # * C. Ambroise, G. J. McLachlan: *Selection Bias in Gene Extraction on the Basis of Microarray
 #   Gene-Expression Data*, PNAS 99, 2002; S. Varma, R. Simon: *Bias in Error Estimation When Using
-#   Cross-Validation for Model Selection*, BMC Bioinformatics 7, 2006; G. C. Cawley, N. L. C. Talbot: *On Over-fitting in Model
-#   Selection*, JMLR 11, 2010. Sections 2 and 4.
-# * J. Dodge, S. Gururangan, D. Card, R. Schwartz, N. A. Smith: *Show Your Work*, EMNLP 2019; R. Tang et al.: *Showing Your Work Doesn't
-#   Always Work*, ACL 2020. Exercise 1.
-# * K. Jamieson, A. Talwalkar: *Non-stochastic Best Arm Identification and Hyperparameter Optimization*, AISTATS 2016; L. Li, K. Jamieson, G.
-#   DeSalvo, A. Rostamizadeh, A. Talwalkar: *Hyperband*, JMLR 18, 2018. Sections 6 and 9.
+#   Cross-Validation for Model Selection*, BMC Bioinformatics 7, 2006; G. C. Cawley, N. L. C. Talbot: *On
+#   Over-fitting in Model Selection*, JMLR 11, 2010. Sections 2 and 4.
+# * J. Dodge, S. Gururangan, D. Card, R. Schwartz, N. A. Smith: *Show Your Work*, EMNLP 2019; R. Tang et al.:
+#   *Showing Your Work Doesn't Always Work*, ACL 2020. Exercise 1.
+# * K. Jamieson, A. Talwalkar: *Non-stochastic Best Arm Identification and Hyperparameter Optimization*,
+#   AISTATS 2016; L. Li, K. Jamieson, G. DeSalvo, A. Rostamizadeh, A. Talwalkar: *Hyperband*, JMLR 18, 2018.
+#   Sections 6 and 9.
 # * D. J. C. MacKay: *Bayesian Interpolation*, Neural Computation 4, 1992. Section 7.
 # * T. Akiba, S. Sano, T. Yanase, T. Ohta, M. Koyama: *Optuna*, KDD 2019. Section 8.

@@ -155,7 +155,7 @@ def open_storage(address: str) -> BaseStorage:
     ----------
     address : str
         A file for Optuna's journal, which needs no server; or the address of a database, such as
-        ``postgresql://user@host/name`` or ``mysql+pymysql://user@host/name``.
+        ``postgresql+psycopg://user@host/name`` or ``mysql+pymysql://user@host/name``.
 
     Raises
     ------
@@ -171,8 +171,8 @@ def open_storage(address: str) -> BaseStorage:
     except ImportError as error:
         driver = getattr(error.__cause__, "name", None) or getattr(error, "name", None)
         raise SearchError(
-            f"The driver {driver or 'of this database'} is missing. Run: "
-            'pip install "bayesian-deep-learning-course[search]"'
+            f"The driver {driver or 'of this database'} is missing. Run in the course's folder: "
+            'pip install ".[search]"'
         ) from None
     except (OSError, SQLAlchemyError, ValueError, KeyError) as error:
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]

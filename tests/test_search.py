@@ -358,7 +358,7 @@ def test_an_address_that_is_none_is_a_sentence(address):
 
 def test_a_missing_driver_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "pymysql", None)
-    with pytest.raises(SearchError, match=r"pymysql is missing. Run: pip install .*\[search\]"):
+    with pytest.raises(SearchError, match=r"pymysql is missing. Run .*: pip install .*\[search\]"):
         search.open_storage("mysql+pymysql://me@127.0.0.1:1/x")
 
 

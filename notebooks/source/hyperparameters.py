@@ -228,20 +228,22 @@ text = "By 30 rows, trying all settings and not 64 makes the winner worse by"
 worse = claims.mean_and_error(is_[:, -1] - is_[:, 3], "draws of the rows")
 claim(text, **worse, above=0.01, unit="nats", digits=3, headline=True)
 says, is_ = found[300]
-text = "By 300 rows, going on from 128 to all settings still makes the winner better, by"
-better = claims.mean_and_error(is_[:, 4] - is_[:, -1], "draws of the rows")
-claim(text, **better, above=0, unit="nats", digits=4)
+better = is_[:, 4] - is_[:, -1]  # from 128 to all
+too_much = claims.mean_and_error(says[:, 4] - says[:, -1] - better, "draws of the rows")
+text = (
+    "By 300 rows, the score promises more of the step from 128 to all settings than it brings, by"
+)
+claim(text, **too_much, above=0, unit="nats", digits=4)
 
 # %% tags=["atol=0.03"]
 winner = loss[:, :30].mean(axis=1).argmin()
 print(f"The winner of the arrow is {loss[winner, 30:].mean():.2f}.")
-promised = (says[:, 4] - says[:, -1]).mean()
-print(f"In the last step the score falls by {promised:.3f}, the truth by {better['value']:.3f}.")
+print(f"By 300 rows, from 128 to all settings, the true loss falls by {better.mean():.3f}.")
 
 # %% [markdown]
 # The score falls for ever. It has to: a larger set has a smaller minimum. The truth does not. With few rows
-# the winner of many trials is the network whose mistakes happened not to be asked for. With 300 rows more
-# trials still help, but by less than they say. This is the *winner's curse*, known from auctions: who wins
+# the winner of many trials is the network whose mistakes happened not to be asked for. With 300 rows
+# another thousand trials help little, if at all, and less than they say. This is the *winner's curse*, known from auctions: who wins
 # has probably overrated the thing.
 #
 # *Learned: the best of many scores is not a measurement. Choose by validation rows, measure by others.*
@@ -331,7 +333,7 @@ measured.round(3)
 # %%
 ratio = (measured["as if equally good"] / measured["formula with rho"]).mean()
 claim("Optimism of equally good networks, measured over formula, mean of three K",
-      ratio, above=0.85, below=1.1)  # fmt: skip
+      ratio, above=0.9, below=1.1)  # fmt: skip
 ratio = (measured["as they are"] / measured["formula with rho"]).max()
 claim("As they are, they flatter less: measured over formula, largest", ratio, below=0.85)
 ratio = (measured["formula without rho"] / measured["formula with rho"]).min()
@@ -972,7 +974,7 @@ record = {
     "nearest neighbour ahead": gap["value"],
     "says / is, 30 rows": found[30][0][:, -1].mean() / found[30][1][:, -1].mean(),
     "64 to all, 30 rows": worse["value"],
-    "128 to all, 300 rows": -better["value"],
+    "128 to all, 300 rows": -better.mean(),
     "optimism / formula": (measured["as if equally good"] / measured["formula with rho"]).mean(),
     **{f"{name}, after 32": values.mean() for name, values in lost.items()},
     "halving": ends["halving"].mean(),

@@ -243,8 +243,8 @@ print(f"By 300 rows, from 128 to all settings, the true loss falls by {better.me
 # %% [markdown]
 # The score falls for ever. It has to: a larger set has a smaller minimum. The truth does not. With few rows
 # the winner of many trials is the network whose mistakes happened not to be asked for. With 300 rows
-# another thousand trials help little, if at all, and less than they say. This is the *winner's curse*, known from auctions: who wins
-# has probably overrated the thing.
+# another thousand trials help little, if at all, and less than they say. This is the *winner's curse*,
+# known from auctions: who wins has probably overrated the thing.
 #
 # *Learned: the best of many scores is not a measurement. Choose by validation rows, measure by others.*
 #
@@ -583,7 +583,7 @@ def tpe(score, trials, rng, useless=0):
 # standard normal density and its integral. It is large where
 # $\mu$ is small, and where little is known. The length $\ell$ is the one with the largest
 # [evidence](../docs/glossary.md#evidence): the density of $s$ itself. (In the code `root` is a triangular
-# matrix whose product with its transpose is $C$: it stands for $C^{-1}$ and for the determinant.)
+# matrix whose product with its transpose is $C$. It saves computing $C^{-1}$.)
 
 # %%
 unit = lesson.PLACES / (np.array(lesson.SHAPE) - 1)  # every setting from 0 to 1

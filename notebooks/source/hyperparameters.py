@@ -582,8 +582,8 @@ def tpe(score, trials, rng, useless=0):
 # $\tau\,(q\,\Phi(q) + \varphi(q))$ with $q = (s_{\min} - \mu)/\tau$, where $\varphi$ and $\Phi$ are the
 # standard normal density and its integral. It is large where
 # $\mu$ is small, and where little is known. The length $\ell$ is the one with the largest
-# [evidence](../docs/glossary.md#evidence): the density of $s$ itself. (In the code `root` is a triangular
-# matrix whose product with its transpose is $C$. It saves computing $C^{-1}$.)
+# [evidence](../docs/glossary.md#evidence): the density of $s$ itself. (In the code `root` is a kind of root of
+# $C$, as its product with its transpose is $C$. It saves computing $C^{-1}$.)
 
 # %%
 unit = lesson.PLACES / (np.array(lesson.SHAPE) - 1)  # every setting from 0 to 1

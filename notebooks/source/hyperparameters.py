@@ -43,6 +43,7 @@ from sklearn.model_selection import GridSearchCV, KFold, RandomizedSearchCV, cro
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
+from tqdm.auto import tqdm
 
 # %%
 from course_utils import claims, data, explorers, metrics, plotting, search, training
@@ -620,7 +621,7 @@ def gaussian_process(score, trials, rng, first=8):
 def replays(repeats=REPLAYS):
     """Draw 300 rows; yield generator, score (6, 1300) after EPOCHS, true loss above the best."""
     total, n = loss.sum(axis=1), loss.shape[1]
-    for number in range(repeats):
+    for number in tqdm(range(repeats), desc="replaying", leave=False, delay=1):
         draws = np.random.default_rng([SEED, number])
         score = losses[:, :, draws.permutation(n)[:300]].mean(axis=2)
         truth = (total - 300 * score[-1]) / (n - 300)

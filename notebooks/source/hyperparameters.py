@@ -16,7 +16,7 @@
 # | **Slides** | *Machine Learning for Astrophysics: Deep Learning*, *Hyperparameter Optimization* |
 # | **You will be able to** | say how much the best of many scores flatters, from the scores themselves; find a leak; nest cross-validation; replay a search against the truth; search by random draws, by a Gaussian process, by TPE, by hand and by halving |
 # | **You need** | dropout, L2 and early stopping (lesson *regularization*); learning rates and Adam (lesson *optimizers*) |
-# | **Time** | ? |
+# | **Time** | 90 minutes, and 30 more for what is marked *further* |
 
 # %% tags=["nbval-ignore-output"]
 import course_utils

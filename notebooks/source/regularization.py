@@ -17,7 +17,7 @@
 # | **Slides** | *Machine Learning for Astrophysics*, *As we saw in the first day, it is important to keep a balance*, *Another efficient technique is the dropout regularization*, and one sentence of *Batch normalization makes the hyperparameters search easier* |
 # | **You will be able to** | turn a prior into a penalty and back; say why early stopping is one, too; write a step that ends at exactly zero; tell L2 from weight decay; use dropout, and tell what it does from what is said of it; compare remedies fairly |
 # | **You need** | the lesson [`neural_networks`](neural_networks.ipynb); the normal distribution, Bayes' rule, eigenvectors |
-# | **Time** | 90 minutes, and 20 more for what is marked *further* |
+# | **Time** | 85 minutes, and 25 more for what is marked *further* |
 
 # %% tags=["nbval-ignore-output"]
 import course_utils
@@ -598,9 +598,9 @@ claim(f"{at_end} with both rates tuned, in log loss", **gain("early stopping", 0
       below=0.02, digits=3)  # fmt: skip
 
 # %% [markdown]
-# Dropout gains over early stopping, in log loss and in errors, even if it never stops. What the other
-# remedies gain is less, and not much more than twice its standard error, if that. From one such contest
-# we claim nothing for them.
+# Dropout gains over early stopping, in log loss and in errors, and in log loss even if it never stops.
+# What the other remedies gain is less, and not much more than twice its standard error, if that. From one
+# such contest we claim nothing for them.
 #
 # And early stopping itself? At the fastest rate it is worth much. But once the rate is tuned, training to
 # the end is nearly as good: at a slow rate 360 steps *are* an early stop. And stopping mends no errors. A

@@ -150,15 +150,37 @@ WRONG = {
             "too",
         ),
         "strictly": (lambda w, alpha, lam: w * (np.abs(w) > alpha * lam), "hard threshold"),
+        "nearly zero": (
+            lambda w, alpha, lam: np.where(
+                np.abs(w) > alpha * lam, w - alpha * lam * np.sign(w), 1e-4 * w
+            ),
+            "exactly 0",
+        ),
+        "smooth": (
+            lambda w, alpha, lam: w * np.maximum(1 - alpha * lam / np.maximum(abs(w), 1e-9), 1e-6),
+            "exactly 0",
+        ),
     },
     "q3": {
         "only one": (lambda w, alpha, lam: w - alpha * np.sign(w), "came instead of two"),
         "by alpha and lam": (
             lambda w, alpha, lam: (w - alpha * lam * np.sign(w), w - alpha * lam * w),
-            "result 1 of 2",
+            "does it stay",
         ),
         "the change": (
             lambda w, alpha, lam: (alpha * np.sign(w), alpha * lam * w),
+            "what is subtracted",
+        ),
+        "implicit": (
+            lambda w, alpha, lam: (w - alpha * np.sign(w), w / (1 + alpha * lam)),
+            "small αλ",
+        ),
+        "exponential": (
+            lambda w, alpha, lam: (w - math.copysign(alpha, w), w * math.exp(-alpha * lam)),
+            "very small steps",
+        ),
+        "nearly alpha": (
+            lambda w, alpha, lam: (w - 0.98 * alpha * np.sign(w), w - alpha * lam * w),
             "result 1 of 2",
         ),
         "grows": (lambda w, alpha, lam: (w + alpha * np.sign(w), w + alpha * lam * w), "1 of 2"),

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 from sklearn.linear_model import LogisticRegression
 
+from course_utils.exercises.regularization import q5
 from course_utils.lessons import regularization as lesson
 
 UNITS, STEPS = 5, 8
@@ -91,26 +92,14 @@ def test_the_proximal_step_sets_weights_but_no_biases_to_zero(world):
     assert not W1.any() and not W2.any() and b2.any()
 
 
-def test_a_small_proximal_step_is_the_one_of_the_formula(world):
+@pytest.mark.parametrize("alpha", [0.003, 0.03])
+def test_the_proximal_step_shrinks_past_adam_by_alpha_times_l1(world, alpha):
     one = (*world[:4], world[4][:1])
-    before, plain, shrunk = (
-        at_start(one, {}),
-        run(one, {}, every=1).end,
-        run(one, {"l1": 0.01}, every=1).end,
-    )
-    # After one step S is the squared gradient, so that rate = alpha / |gradient|.
-    x, y, sets, _, batches = one
-    W1, b1, W2, b2 = (part[0, 0].astype(float) for part in before)
-    rows = sets[0][batches[0, 0]]
-    a = np.maximum(x[rows] @ W1 + b1, 0)
-    scores = np.exp(a @ W2 + b2)
-    dZ = (scores / scores.sum(axis=1, keepdims=True) - np.eye(10)[y[rows]]) / 3
-    g = a.T @ dZ
-    pulled = np.abs(g) > 1e-4
-    by = 0.003 / np.abs(np.where(pulled, g, 1)) * 0.01
-    w = plain[2][0, 0]
-    expected = np.sign(w) * np.maximum(np.abs(w) - by, 0)
-    assert shrunk[2][0, 0][pulled] == pytest.approx(expected[pulled], abs=2e-4)
+    plain, shrunk = (run(one, {"alpha": alpha, "l1": l1}, every=1).end for l1 in (0, 5))
+    for i in (0, 2):
+        expected = np.sign(plain[i]) * np.maximum(np.abs(plain[i]) - alpha * 5, 0)
+        assert shrunk[i] == pytest.approx(expected, abs=1e-6)
+    assert (shrunk[1] == plain[1]).all() and (shrunk[3] == plain[3]).all()
 
 
 def test_dropout_acts_in_training_alone_and_keeps_what_comes_out_on_average(world):
@@ -142,18 +131,6 @@ def test_units_that_are_not_there_do_not_move(world):
     start, end = (f(world, {"units": 2})[2][:, 0] for f in (at_start, lambda *a: run(*a).end))
     assert (start[:, 2:] == end[:, 2:]).all()
     assert (start[:, :2] != end[:, :2]).any()
-
-
-def test_half_of_a_training_set_is_its_first_half(world):
-    x, y, sets, judge, batches = world
-    other = x.copy()
-    other[sets[:, 3:]] = 0  # what the second halves hold
-    same, whole = (
-        [run((pictures, y, sets, judge, batches), {"part": part}).nll for pictures in (x, other)]
-        for part in (0.5, 1)
-    )
-    assert same[0] == pytest.approx(same[1])
-    assert (whole[0] != whole[1]).any()
 
 
 def test_settings_share_start_and_batches_and_keep_their_order(world):
@@ -211,14 +188,35 @@ def test_the_rivals_are_scikit_learns_and_judge_as_they_should():
     assert found["logistic regression"].nll[1, 2] == pytest.approx(expected)
 
 
-def test_the_effective_number_counts_units_that_contribute_alike():
-    W1, b1 = np.ones((1, 3, 4)), np.zeros((1, 1, 4))
-    alike, alone = np.ones((1, 4, 10)), np.zeros((1, 4, 10))
-    alone[:, 2] = 5
-    for W2, units in ((alike, 4), (alone, 1)):
-        effective, size = lesson.spread([W1, b1, W2, np.zeros((1, 1, 10))], np.ones((6, 3)))
-        assert effective == pytest.approx(units)
-        assert size == pytest.approx(((12 + (W2**2).sum()) / 52) ** 0.5)
+def test_the_strongest_units_are_cut_out():
+    # Unit k says digit k, louder the larger k is; unit 3 says 7 in the second network.
+    W1 = np.tile(np.eye(4), (2, 1, 1))
+    W2 = np.zeros((2, 4, 10))
+    W2[:, range(4), range(4)] = [1, 2, 3, 4]
+    W2[1, 3] = 4 * np.eye(10)[7]
+    end = [W1, np.zeros((2, 1, 4)), W2, np.full((2, 1, 10), -0.1) + 0.2 * np.eye(10)[9]]
+    x, y = np.eye(4), np.arange(4)
+    assert lesson.mistakes(end, x, y).tolist() == [0, 0.25]
+    assert lesson.mistakes(end, x, y, without=1).tolist() == [0.25, 0.25]
+    assert lesson.mistakes(end, x, y, without=3).tolist() == [0.75, 0.75]
+    own = np.array([y, [0, 1, 2, 7]])
+    assert lesson.mistakes(end, np.stack([x, x]), own).tolist() == [0, 0]
+
+
+def test_nobody_judges_what_it_chose():
+    rng = np.random.default_rng(6)
+    looks = lesson.Looks(rng.exponential(size=(3, 7, 8)), rng.integers(2, size=(3, 7, 8)) * 1.0, [])
+    for choices in (slice(None), slice(-3, None), slice(1, None, 2)):
+        nll, wrong, tuned = lesson.judged(looks, choices)
+        for k in range(3):
+            assert nll[k].mean() == pytest.approx(q5.answer(looks.nll[k, choices]))
+            assert tuned[k].mean() == pytest.approx(q5.answer(looks.wrong[k, choices]))
+            rows = [half.mean(axis=1).argmin() for half in np.split(looks.nll[k, choices], 2, 1)]
+            expected = [
+                *looks.wrong[k, choices][rows[1], :4],
+                *looks.wrong[k, choices][rows[0], 4:],
+            ]
+            assert wrong[k].tolist() == expected
 
 
 def test_the_explorer_draws_each_remedy_at_its_strength():

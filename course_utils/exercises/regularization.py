@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from course_utils.exercises import Exercise, as_code
+from course_utils.exercises import Exercise, Wrong, as_code, compare, numbers
 
 # --- 1: the prior behind L2 ---------------------------------------------------------------------
 
@@ -18,12 +18,12 @@ q1 = Exercise(
     mistakes={
         "N forgotten": (
             lambda sigma, tau, N: sigma**2 / tau**2,
-            "That goes with the *sum* of the squared errors. J has their mean: what was done to "
+            "That goes with the *sum* of the squared errors. E has their mean: what was done to "
             "the sum has to be done to the prior, too. It is stated once, not once for each point.",
         ),
         "noise forgotten": (
             lambda sigma, tau, N: 1 / (N * tau**2),
-            "The noise is missing: the sum of squares has 1/(2σ²) before it, and J has not.",
+            "The noise is missing: the sum of squares has 1/(2σ²) before it, and E has not.",
         ),
         "half": (
             lambda sigma, tau, N: sigma**2 / (2 * N * tau**2),
@@ -47,15 +47,15 @@ q1 = Exercise(
             "More points make the prior count *less*.",
         ),
     },
-    otherwise="Multiply −log p(w|data) by the number that turns its first term into that of J.",
+    otherwise="Multiply −log p(w|data) by the number that turns its first term into that of E.",
     hints=[
-        "What stands before $\\sum_i (y_i - f(x_i))^2$ in step 4, and what in $J$? By which factor "
+        "What stands before $\\sum_i (y_i - f(x_i))^2$ in step 4, and what in $E$? By which factor "
         "do they differ?",
         "Multiply all of step 4 by $\\sigma^2/N$. A minimum does not move by that. What stands "
         "before $\\frac12 \\sum_j w_j^2$ now is $\\lambda$.",
     ],
     explanation="Step 4, multiplied by $\\sigma^2/N$, is $\\frac{1}{2N} \\sum_i (y_i - f(x_i))^2 + "
-    "\\frac{\\sigma^2}{2 N \\tau^2} \\sum_j w_j^2$ and a constant. This is $J$ with $\\lambda = "
+    "\\frac{\\sigma^2}{2 N \\tau^2} \\sum_j w_j^2$ and a constant. This is $E$ with $\\lambda = "
     "\\sigma^2 / (N \\tau^2)$.",
 )
 
@@ -67,8 +67,19 @@ def _shrink(w, alpha, lam):
     return np.sign(w) * np.maximum(np.abs(w) - alpha * lam, 0)
 
 
+def _judge_shrink(answer):
+    compare(answer, _shrink, q2.cases, q2.otherwise, q2.mistakes)
+    for case in q2.cases:
+        if np.any(numbers(answer(*case), case[0].shape)[_shrink(*case) == 0]):
+            raise Wrong(
+                "Very nearly. But a weight that should be zero is only close to it: exactly 0 "
+                "is asked for."
+            )
+
+
 q2 = Exercise(
     answer=_shrink,
+    judge=_judge_shrink,
     cases=[
         (np.array([1.5, -1.2, 0.3, -0.2, 0.0, 0.45, -0.41]), 0.5, 0.8),
         (np.array([[3.0, -0.1, 0.7], [-2.0, 0.05, -0.9]]), 0.2, 3.0),
@@ -144,6 +155,8 @@ q3 = Exercise(
         (2.0, 0.1, 0.5),
         (-0.03, 0.001, 20.0),
         (1.0, 0.05, 1.0),
+        (1.0, 0.1, 5.0),  # far from 1/(1 + αλ) and exp(-αλ)
+        (0.012, 0.01, 2.0),  # nearly all of w goes
     ],
     praise="With L2 through Adam the weight moves by α, whatever λ. Decoupled, it loses the share "
     "αλ of itself.",
@@ -180,6 +193,24 @@ q3 = Exercise(
             ),
             "That is the step without the hats. With them V is g itself after one step, and S is "
             "g².",
+        ),
+        "the change": (
+            lambda w, alpha, lam: (alpha * np.sign(w), alpha * lam * w),
+            "That is what is subtracted. Return what becomes of w.",
+        ),
+        "implicit": (
+            lambda w, alpha, lam: (w - alpha * np.sign(w), w / (1 + alpha * lam)),
+            "The first is right. The second is right only for a small αλ: AdamW subtracts αλw, of "
+            "the w before the step.",
+        ),
+        "exponential": (
+            lambda w, alpha, lam: (w - alpha * np.sign(w), w * np.exp(-alpha * lam)),
+            "The first is right. The second is what very many very small steps do: one step "
+            "subtracts αλw.",
+        ),
+        "L1": (
+            lambda w, alpha, lam: (w - alpha * lam * np.sign(w), w - alpha * lam * w),
+            "The second is right. In the first, λ is in g and in √S: does it stay?",
         ),
         "decay only": (
             lambda w, alpha, lam: (w - alpha * np.sign(w), w - lam * w),
@@ -361,7 +392,8 @@ _WHY = {
     "b": "λ = σ²/(N τ²): with twice as many points the same λ stands for a narrower prior.",
     "c": "L2 charges all weights alike, whatever comes in. What dropout does to a weight depends "
     "on the data that pass through it.",
-    "d": "Then the weights of all w² in the penalty are the same: p/(1 − p) times the mean square.",
+    "d": "The formula of section 5: the factors of all w² in the penalty are then the same, "
+    "p/(1 − p) times the mean square.",
     "e": "Dropout switches *units* off: they are zero in the forward pass too, so the others must "
     "do without them. To skip a share of the updates is, on average, gradient descent with a "
     "smaller step, and restrains nothing.",

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
+import keras
 import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
@@ -14,10 +15,11 @@ from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures
+from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures, StandardScaler
 from sklearn.svm import SVC
+from tqdm.auto import tqdm
 
-from course_utils import validation
+from course_utils import data, training, validation
 
 NOISE = 0.25  # of the moons: its standard deviation
 Classifier = Callable[[np.ndarray], np.ndarray]  # points (m, 2) -> P(class 1), (m,)
@@ -64,6 +66,25 @@ class RandomUnits(TransformerMixin, BaseEstimator):
     def transform(self, x: ArrayLike) -> np.ndarray:
         """Return the activations, shape (m, units)."""
         return self.bend(np.asarray(x, float) @ self.W_ + self.b_)
+
+
+def tumours() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return three standardised features of breast tumours, and two things to predict.
+
+    Returns
+    -------
+    X : array, shape (3, m)
+        Mean radius, texture and concave points, one tumour in each column.
+    malignant : array, shape (m,)
+        1 or 0.
+    largest : array, shape (m,)
+        Radius of the largest nuclei.
+    """
+    cells = data.load_breast_cancer()
+    names = ["mean radius", "mean texture", "mean concave points", "worst radius"]
+    values = cells.x[:, [cells.feature_names.index(name) for name in names]].astype(float)
+    malignant = (cells.y == 0).astype(float)  # class 0 of this table
+    return StandardScaler().fit_transform(values[:, :3]).T, malignant, values[:, 3]
 
 
 def moons(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -191,7 +212,7 @@ def moons_rivals(x: np.ndarray, y: np.ndarray, seed: int) -> dict[str, Classifie
         "polynomial": (make_pipeline(PolynomialFeatures(), unit), degrees | penalties),
     }
     for units in (8, 16, 100):
-        layer, scales = RandomUnits(units, seed=seed), {"randomunits__scale": [1, 2, 4]}
+        layer, scales = RandomUnits(units, seed=seed), {"randomunits__scale": [1, 2]}
         methods[f"{units} untrained units"] = make_pipeline(layer, unit), scales | penalties
     fitted = {
         name: GridSearchCV(method, grid, scoring="neg_log_loss").fit(x, y)
@@ -289,6 +310,40 @@ def by_validation(
     return {name: np.array(guess)[:, best[name]] for name, guess in guesses.items()}
 
 
+def by_steps(
+    build: Callable[[], keras.Model],
+    x: np.ndarray,
+    y: np.ndarray,
+    learn: int,
+    at: np.ndarray,
+    numbers: Sequence[int],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Train a network on each data set for several numbers of steps, each time from a new start.
+
+    Parameters
+    ----------
+    build : callable
+        Returns a compiled model with a loss for each point.
+    x, y, learn, at
+        As for `by_validation`.
+    numbers : sequence of S int
+        Of steps, each on all points that are learned from.
+
+    Returns
+    -------
+    outputs : array, shape (S, F, n)
+        Predictions.
+    wrong : array, shape (S,)
+        Mean squared error in validation, over all data sets.
+    """
+    outputs, wrong = [], []
+    for steps in numbers:
+        nets = training.fit_many([build() for _ in x], x[:, :learn], y[:, :learn], steps)
+        outputs.append(nets(at)[..., 0])
+        wrong.append(np.mean((nets(x[:, learn:]) - y[:, learn:]) ** 2))
+    return np.array(outputs), np.array(wrong)
+
+
 class Exam:
     """Examples to learn from, to choose settings by, and to be tested on, for fitted classifiers.
 
@@ -329,6 +384,25 @@ class Exam:
                 scores = [np.log(m.predict_proba(x)[np.arange(len(y)), y]).mean() for m in models]
             chosen.append(models[int(np.argmax(scores))])
         return chosen
+
+    def tuned(self, methods: Callable[[int], dict[str, list]]) -> dict[str, list]:
+        """Return for each method the best classifier of each training set, as `best` chooses it.
+
+        Parameters
+        ----------
+        methods : callable
+            Takes a seed, here the number of the training set, and returns for each name the
+            classifiers, one for each setting. Those of untrained units are chosen by the log loss,
+            the others, whose probabilities are rough or missing, by the accuracy.
+        """
+        fitted = defaultdict(list)
+        for k in tqdm(range(len(self.sets)), "training sets", leave=False):
+            for name, models in methods(k).items():
+                fitted[name].append([model.fit(*self.learn(k)) for model in models])
+        return {
+            name: self.best(models, "log loss" if "untrained" in name else "accuracy")
+            for name, models in fitted.items()
+        }
 
     def reads(self, models: Sequence) -> np.ndarray:
         """Return whether each classifier names each test example rightly."""

@@ -41,7 +41,7 @@ from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.preprocessing import StandardScaler
 from tqdm.auto import tqdm
 
-from course_utils import claims, data, explorers, plotting, training
+from course_utils import claims, data, explorers, plotting
 from course_utils.exercises import neural_networks as exercises
 from course_utils.lessons import neural_networks as lesson
 from course_utils.lessons import neural_networks_yardsticks as yardsticks
@@ -58,8 +58,8 @@ SETS = 4  # training sets of pictures: one alone may be luck, too
 EPOCHS = 20  # passes through the pictures that a network may use
 
 # %% [markdown]
-# In this lesson a line with a ✓ was checked by its cell, which stops if the line does not hold. Behind
-# "claimed" stand the bounds. The claims marked `headline` come again in the summary.
+# A line with a ✓ was checked by its cell, which stops if the line does not hold; behind "claimed" stand
+# the bounds. What is marked `headline` comes again in the summary.
 
 # %% [markdown]
 # ## 1. One unit
@@ -86,17 +86,13 @@ plotting.show("Graphs of circles and arrows: one unit, two layers, three layers.
 # 1, so $a$ can be a probability, and the unit is **logistic regression**. With the identity,
 # $g(z) = z$, it is **linear regression**. That is more than a likeness, as we will check.
 #
-# Our data: cells from 569 breast tumours, seen under a microscope. Three features: radius, texture and
-# concave points of their nuclei, each [standardised](../docs/glossary.md#standardisation). Is the
+# Our data: breast tumours, seen under a microscope. Three features: radius, texture and concave points
+# of the nuclei of their cells, each [standardised](../docs/glossary.md#standardisation). Is the
 # tumour malignant ($y = 1$) or benign ($y = 0$)? The slides write examples as columns, so $X$ has a row
 # for each feature and a column for each tumour.
 
 # %%
-cells = data.load_breast_cancer()
-names = ["mean radius", "mean texture", "mean concave points"]
-columns = [cells.feature_names.index(name) for name in names]
-X = StandardScaler().fit_transform(cells.x[:, columns].astype(float)).T
-y = (cells.y == 0).astype(float)  # class 0 of this table is malignant
+X, y, largest = yardsticks.tumours()  # the last one, a number to predict, comes later
 n, m = X.shape
 print(f"X: {n} features of {m} tumours, {y.sum():.0f} of them malignant")
 
@@ -165,7 +161,6 @@ reference = LogisticRegression(C=1.0, tol=1e-10, max_iter=1_000).fit(X.T, y)  # 
 theirs = [*reference.coef_[0], reference.intercept_[0]]
 claims.check("The sigmoid unit is scikit-learn's logistic regression", [*w, b], theirs, within=1e-6)
 
-largest = cells.x[:, cells.feature_names.index("worst radius")].astype(float)  # a number to predict
 w_linear, b_linear = train_unit(identity, X, largest)
 exact = np.linalg.lstsq(np.vstack([X, np.ones(m)]).T, largest, rcond=None)[0]
 claims.check("The linear unit is the least-squares fit", [*w_linear, b_linear], exact, within=1e-6)
@@ -225,10 +220,8 @@ def keras_network(sizes, activations):
     return model
 
 
-for sizes in ((3, 2, 1), (784, 128, 10)):
-    counted = keras_network(sizes, ["relu"] * (len(sizes) - 1)).count_params()
-    print(f"{sizes}: {parameters(sizes):,} by formula")
-    claims.check(f"The formula counts {sizes} as Keras does", parameters(sizes), counted)
+counted = keras_network((3, 2, 1), ["relu", "sigmoid"]).count_params()
+claims.check("The formula counts the slide's network as Keras does", parameters((3, 2, 1)), counted)
 
 # %% [markdown]
 # Computing $\hat y$ from $x$ layer by layer is *forward propagation* (the slides say
@@ -367,11 +360,9 @@ claims.check("Softmax gives what SciPy's gives, for scores beyond 1,000 too",
              softmax(300 * Z), special.softmax(300 * Z, axis=0), within=1e-6)  # fmt: skip
 claims.check("For two classes softmax is the sigmoid of the difference of the scores",
              softmax(Z[:2])[0], sigmoid(Z[0] - Z[1]), within=1e-6)  # fmt: skip
-galaxy = np.array([[2.0], [1.0], [3.0], [-1.0]])
-hardmax = (galaxy == galaxy.max()).astype(float)
-kinds = ["elliptical", "lenticular", "spiral", "irregular"]
-table = np.hstack([galaxy, softmax(galaxy), hardmax]).round(2)
-pd.DataFrame(table, kinds, ["z", "softmax", "hardmax"])
+galaxy = pd.DataFrame({"z": [2.0, 1, 3, -1]}, ["elliptical", "lenticular", "spiral", "irregular"])
+hardmax = galaxy == galaxy.max()
+galaxy.assign(softmax=softmax(galaxy).round(2), hardmax=1 * hardmax)
 
 # %% [markdown]
 # *Hardmax*, on the slides, gives everything to the largest score; softmax also says how sure it is. The
@@ -745,8 +736,8 @@ claim("Digits: from epoch 10 to 20 the two curves part by another, nats", **grow
 # stops: what the network still learns is good for its 800 pictures only
 # ([overfitting](../docs/glossary.md#overfitting)). (At the first epoch it is the other way round. The
 # loss on what is learned from is measured *during* the epoch, with dropout on.) We keep the weights of
-# the epoch with the lowest validation loss. The *callback* `EarlyStopping` does that; it would also
-# stop the training early, but here its `patience` is too long for that.
+# the epoch with the lowest validation loss. The *callback* `EarlyStopping` does that. (It can also stop
+# the training; here its `patience` is too long.)
 #
 # **Step 4: judge**, once, on the test pictures. `evaluate` gives the loss and the metrics.
 
@@ -764,13 +755,8 @@ print(f"The first network: log loss {loss_of_first:.2f} nats, accuracy {accuracy
 # two untrained layers.
 
 # %% tags=["atol=0.02"]
-rivals = {}
-for k in tqdm(range(SETS), "training sets", leave=False):
-    for name, models in yardsticks.digit_rivals(seed=k).items():
-        rivals.setdefault(name, []).append([model.fit(*exam.learn(k)) for model in models])
-for name, fitted in rivals.items():
-    by = "log loss" if "untrained" in name else "accuracy"
-    right[name] = exam.reads(exam.best(fitted, by))
+for name, models in exam.tuned(yardsticks.digit_rivals).items():
+    right[name] = exam.reads(models)
 answers = [network.predict(pictures[test], verbose=0).argmax(axis=1) for network in networks]
 right["the slide's network"] = np.array(answers) == labels[test]
 table = {name: hits.mean() for name, hits in right.items()}
@@ -791,7 +777,7 @@ claim(text, **over, above=0, digits=3, headline=True)
 # %% [markdown]
 # The hidden layer adds to softmax. But with a thousand pictures the SVM reads more, and one-vs-one
 # reads about as many without any hidden layer. A network is not the best tool for every job. What helps
-# it on pictures are layers made for them, *convolutions*, which have a later lesson of their own.
+# it on pictures are layers made for them, [convolutions](../docs/glossary.md#convolution).
 #
 # *Learned: the slide's model is forward and back propagation on mini-batches. Learn, validate, test:
 # three sets, three jobs.*
@@ -824,17 +810,7 @@ def regressor(hidden, inputs=1, units=8):
         model.add(layers.Dense(units, activation="tanh"))
     model.add(layers.Dense(1))  # no activation: the identity
     model.compile(keras.optimizers.Adam(0.02), keras.losses.MeanSquaredError(reduction=None))
-    return model  # reduction=None: a loss for each point, as fit_many wants it
-
-
-def by_steps(build, x, y, learn, at, numbers):
-    """Train a network on each data set: its outputs and validation errors by number of steps."""
-    outputs, wrong = [], []
-    for steps in numbers:
-        nets = training.fit_many([build() for _ in x], x[:, :learn], y[:, :learn], steps)
-        outputs.append(nets(at)[..., 0])
-        wrong.append(np.mean((nets(x[:, learn:]) - y[:, learn:]) ** 2))
-    return np.array(outputs), np.array(wrong)
+    return model  # reduction=None: a loss for each point, as by_steps wants it
 
 
 STEPS = (100, 250, 500, 1_000, 2_000)
@@ -843,7 +819,7 @@ y = (f(x) + rng.normal(scale=0.3, size=x.shape)).astype("float32")  # a column, 
 phase = np.tile(np.linspace(-1, 1, 200, dtype="float32")[:, None], (20, 1, 1))
 
 # %% [markdown]
-# (`training.fit_many` trains many small networks side by side. Mind the shapes: predictions come as a
+# (`by_steps` trains the networks of all data sets side by side. Mind the shapes: predictions come as a
 # column (100, 1). If $y$ were a row (100,), NumPy would quietly make `y - prediction` a square of
 # 100 × 100 differences.)
 
@@ -851,7 +827,7 @@ phase = np.tile(np.linspace(-1, 1, 200, dtype="float32")[:, None], (20, 1, 1))
 truth = f(phase[..., 0])
 fits, path = {}, {}
 for hidden, name in ((1, "one hidden layer"), (2, "two hidden layers")):
-    outputs, wrong = by_steps(partial(regressor, hidden), x, y, 75, phase, STEPS)
+    outputs, wrong = yardsticks.by_steps(partial(regressor, hidden), x, y, 75, phase, STEPS)
     fits[name] = outputs[wrong.argmin()]
     path[name] = ((outputs - truth) ** 2).mean(axis=2)  # excess: steps, data sets
 
@@ -1096,7 +1072,7 @@ wy = (wines.y[rows] - wines.y.mean())[..., None].astype("float32")
 fits = yardsticks.by_validation(yardsticks.wine_rivals, wx, wy, 700, unseen)
 for hidden, name in ((1, "one hidden layer"), (2, "two hidden layers")):
     build = partial(regressor, hidden, inputs=11, units=16)
-    outputs, wrong = by_steps(build, wx, wy, 700, unseen, (15, 30, 60, 120, 250))
+    outputs, wrong = yardsticks.by_steps(build, wx, wy, 700, unseen, (15, 30, 60, 120, 250))
     fits[name] = outputs[wrong.argmin()]
 squares = {name: (a + wines.y.mean() - wines.y[judges]) ** 2 for name, a in fits.items()}
 pd.Series({name: a.mean() for name, a in squares.items()}).sort_values().round(3).to_frame("error")

@@ -63,7 +63,7 @@ def count_in_a_loop(sizes):
 
 
 def collapse_from_behind(W, b):
-    W_all, b_all = np.eye(len(W[-1])), 0
+    W, b, W_all, b_all = W[:], b[:], np.eye(len(W[-1])), 0
     while W:
         b_all = b_all + W_all @ b.pop()
         W_all = W_all @ W.pop()
@@ -158,8 +158,11 @@ def step_into_memory(W1, W2, X, Y, alpha):
 
 STARTS = {  # W1 and W2; the biases start at 0
     "all weights 0": lambda rng: (np.zeros((4, 3)), np.zeros((1, 4))),
-    "all weights 0.5": lambda rng: (np.full((4, 3), 0.5), np.full((1, 4), 0.5)),
-    "weights random, biases 0": lambda rng: (rng.normal(size=(4, 3)), rng.normal(size=(1, 4))),
+    "two units alike, the others random": lambda rng: (
+        rng.normal(size=(3, 3))[[0, 0, 1, 2]],
+        rng.normal(size=(1, 3))[:, [0, 0, 1, 2]],
+    ),
+    "W1 all equal, W2 random": lambda rng: (np.full((4, 3), 0.5), rng.normal(size=(1, 4))),
     "W1 random, W2 all equal": lambda rng: (rng.normal(size=(4, 3)), np.full((1, 4), 0.5)),
 }
 
@@ -203,6 +206,13 @@ def three_sizes(sizes):
 
 def two_layers(W, b):
     return W[1] @ W[0], W[1] @ b[0] + b[1]
+
+
+def collapse_that_pops(W, b):
+    result = W.pop(0), b.pop(0)
+    while W:
+        result = W[0] @ result[0], W.pop(0) @ result[1] + b.pop(0)
+    return result
 
 
 def product_of_square_ones(W, b):
@@ -339,7 +349,11 @@ WRONG = {
             "an array of two rows and four columns came instead of two numbers",
         ),
         "examples as rows": (rows, "stopped with `ValueError: matmul"),
-        "slope in b too": (with_the_bias, "a tuple of two things came instead of two numbers"),
+        "slope in b too": (with_the_bias, "asked for alone"),
+        "a penalty": (
+            lambda w, b, X, y: q1.answer(w, b, X, y) + w / len(y),
+            "A term in w is too much",
+        ),
         "twice": (lambda *given: 2 * q1.answer(*given), "Follow the chain"),
         "sigmoid without minus": (
             lambda w, b, X, y: X @ (1 / (1 + np.exp(w @ X + b)) - y) / len(y),
@@ -352,6 +366,14 @@ WRONG = {
         ),
     },
     "q2": {
+        "bias of the sender": (
+            lambda sizes: sum(a * (b + 1) for a, b in pairwise(sizes)),
+            "It belongs to the unit that receives",
+        ),
+        "one bias in all": (
+            lambda sizes: sum(a * b for a, b in pairwise(sizes)) + 1,
+            "You count one bias in all",
+        ),
         "three sizes": (
             three_sizes,
             "stopped with `ValueError: not enough values to unpack (expected 3, got 2)` in the "
@@ -379,6 +401,7 @@ WRONG = {
     "q6": {
         "a product only": (lambda W, b: W[-1] @ W[0], "came instead of"),
         "for two layers": (two_layers, q6.mistakes["two layers"][1]),
+        "takes the lists apart": (collapse_that_pops, "takes entries out of the lists"),
         "flat bias": (flat_bias, "two numbers came instead of an array of two rows and one column"),
         "exchanged": (lambda W, b: q6.answer(W, b)[::-1], "in result 1 of 2"),
         "from behind": (lambda W, b: q6.answer(W[::-1], b[::-1]), "stopped with `ValueError"),
@@ -416,6 +439,13 @@ WRONG = {
             lambda Z: np.exp(Z - Z.max()) / np.exp(Z - Z.max()).sum(),
             "every column adds up to one",
         ),
+        "the first": (lambda Z: naive(Z - Z[0]), "You subtract the first number of each column"),
+        "the median": (
+            lambda Z: naive(Z - np.median(Z, axis=0)),
+            "You subtract the middle number of each column",
+        ),
+        "the last": (lambda Z: naive(Z - Z[-1]), "is still too large for `np.exp`"),
+        "divided": (lambda Z: naive(Z / Z.max(axis=0)), "that changes the ratios"),
         "two classes only": (softmax_of_two_classes, "For Z = "),
         "scores doubled": (lambda Z: q3.answer(2 * Z), "The ratios within a column"),
     },
@@ -448,11 +478,18 @@ WRONG = {
             "in result 1 of 2, an array of one row and three columns came instead of",
         ),
         "nothing moves": (lambda W1, W2, *given: (W1, W2), "Go back from A2 − Y"),
-        "the gradients": (
+        "the changes": (
             lambda W1, W2, *given: [
                 new - old for new, old in zip(q7.answer(W1, W2, *given), (W1, W2), strict=True)
             ],
-            "in result 1 of 2",
+            "Those are the changes of the weights",
+        ),
+        "the gradients": (
+            lambda W1, W2, X, Y, alpha: [
+                (old - new) / alpha
+                for new, old in zip(q7.answer(W1, W2, X, Y, alpha), (W1, W2), strict=True)
+            ],
+            "Those are the gradients",
         ),
         "three things": (
             lambda *given: (*q7.answer(*given), 0.1),
@@ -463,14 +500,14 @@ WRONG = {
             lambda W1, W2, X, Y, alpha: q7.answer(W1, W2, X, Y, alpha / len(Y)),
             "Go back from A2 − Y",
         ),
-        "writes into W2": (writes_into_W2, "writes into the W2 that it was given"),
-        "writes into X": (writes_into_X, "writes into the X that it was given"),
+        "writes into W2": (writes_into_W2, "writes into the array W2 that it was given"),
+        "writes into X": (writes_into_X, "writes into the array X that it was given"),
     },
     "q5": {
         "text": ({**q5.answer, "all weights 0": "one"}, "a text came instead of one number"),
         "several": ({**q5.answer, "all weights 0": [1, 1]}, "all weights 0: two numbers came"),
-        "not whole": ({**q5.answer, "all weights 0.5": 1.5}, "Three of the four are right"),
-        "three": ({**q5.answer, "weights random, biases 0": 3}, "Ask for any two of the units"),
+        "not whole": ({**q5.answer, "all weights 0": 1.5}, "Three of the four are right"),
+        "three": ({**q5.answer, "W1 all equal, W2 random": 3}, "Ask for any two of the units"),
         "all alike, all different": (dict.fromkeys(q5.answer, 2), "None of the four is right"),
         "a list": (list(q5.answer.values()), "fill in the dictionary"),
     },
@@ -580,10 +617,8 @@ def test_so_many_units_differ_after_a_hundred_steps(start, seed):
     y = (X[0] * X[1] + 0.5 * X[2] > 0.6).astype(float)
     W1, W2 = STARTS[start](rng)
     units, b2 = descended(W1, W2, X, y)
-    apart = np.abs(units[:, None] - units).max(axis=2)
+    apart = np.abs(units[:, None] - units).max(axis=2)[np.triu_indices(4, 1)]
     assert len(np.unique(units.round(8), axis=0)) == q5.answer[start]
-    assert apart[np.triu_indices(4, 1)].min() > 0.05 or apart.max() < 1e-12
+    assert ((apart > 0.02) | (apart < 1e-12)).all()
     assert np.abs(b2).max() > 1e-3
     assert (np.abs(units).max() == 0) == (start == "all weights 0")
-    if start == "all weights 0.5":
-        assert np.ptp(units[0, :3]) > 0.05  # the weights of one unit do move apart

@@ -33,45 +33,58 @@ def _unit(seed, n, m, b):
     return w, b, X, np.arange(m) % 2.0
 
 
+_UNITS = [_unit(1, *size) for size in ((2, 4, 0.5), (4, 1, 0), (1, 6, 0.8), (3, 3, -2.0))]
+_GRADIENTS = {
+    "squared error": (
+        _slope(lambda z, y: (expit(z) - y) * expit(z) * (1 - expit(z))),
+        "There is a factor a(1 − a) too much. The slope of the sigmoid does come in, but the "
+        "log loss brings the same below the line. With the squared error it would stay.",
+    ),
+    "climbs": (lambda *given: -_gradient(*given), "The sign: a step against that *climbs*."),
+    "sum": (
+        lambda w, b, X, y: X @ (expit(w @ X + b) - y),
+        "That is the sum over the examples. J is their mean.",
+    ),
+    "divided by n": (
+        lambda w, b, X, y: X @ (expit(w @ X + b) - y) / len(X),
+        "You divide by the number of features. The mean is over the examples.",
+    ),
+    "no bias": (lambda w, b, X, y: _gradient(w, 0, X, y), "The bias b is missing in z."),
+    "rounded": (
+        _slope(lambda z, y: (z > 0) - y),
+        "You round a to 0 or 1 first. That is the old perceptron's rule. The log loss compares "
+        "y with the probability itself, so examples on the right side still count.",
+    ),
+    "wrong axis": (
+        lambda w, b, X, y: (X * (expit(w @ X + b) - y)).mean(axis=0),
+        "You average over the features. Examples are columns: average over them, and keep one "
+        "number for every weight.",
+    ),
+    "for z": (
+        lambda w, b, X, y: expit(w @ X + b) - y,
+        "That is the slope in z, one number for every *example*. The chain rule has one more "
+        "factor: z depends on w.",
+    ),
+    "penalty": (
+        lambda w, b, X, y: _gradient(w, b, X, y) + w / len(y),
+        "A term in w is too much: J is the mean of the losses and nothing else.",
+    ),
+}
+
+
+def _judge_gradient(answer):
+    if isinstance(answer(*_UNITS[0]), tuple):
+        raise Wrong("You return several things. Here $dJ/dw$ is asked for alone, without $dJ/db$.")
+    otherwise = "Follow the chain for one example, from the loss to a, to z, to w. J is the mean "
+    compare(answer, _gradient, _UNITS, otherwise + "over the columns.", _GRADIENTS)
+
+
 q1 = Exercise(
     answer=_gradient,
-    cases=[_unit(1, *size) for size in ((2, 4, 0.5), (4, 1, 0), (1, 6, 0.8), (3, 3, -2.0))],
+    judge=_judge_gradient,
     praise="Error times input, averaged: linear regression has just the same formula. The "
     "sigmoid's slope a(1 − a) cancels, so a unit that is sure *and* wrong still learns.",
-    mistakes={
-        "squared error": (
-            _slope(lambda z, y: (expit(z) - y) * expit(z) * (1 - expit(z))),
-            "There is a factor a(1 − a) too much. The slope of the sigmoid does come in, but the "
-            "log loss brings the same below the line. With the squared error it would stay.",
-        ),
-        "climbs": (lambda *given: -_gradient(*given), "The sign: a step against that *climbs*."),
-        "sum": (
-            lambda w, b, X, y: X @ (expit(w @ X + b) - y),
-            "That is the sum over the examples. J is their mean.",
-        ),
-        "divided by n": (
-            lambda w, b, X, y: X @ (expit(w @ X + b) - y) / len(X),
-            "You divide by the number of features. The mean is over the examples.",
-        ),
-        "no bias": (lambda w, b, X, y: _gradient(w, 0, X, y), "The bias b is missing in z."),
-        "rounded": (
-            _slope(lambda z, y: (z > 0) - y),
-            "You round a to 0 or 1 first. That is the old perceptron's rule. The log loss compares "
-            "y with the probability itself, so examples on the right side still count.",
-        ),
-        "wrong axis": (
-            lambda w, b, X, y: (X * (expit(w @ X + b) - y)).mean(axis=0),
-            "You average over the features. Examples are columns: average over them, and keep one "
-            "number for every weight.",
-        ),
-        "for z": (
-            lambda w, b, X, y: expit(w @ X + b) - y,
-            "That is the slope in z, one number for every *example*. The chain rule has one more "
-            "factor: z depends on w.",
-        ),
-    },
-    otherwise="Follow the chain for one example, from the loss to a, to z, to w. J is the mean "
-    "over the columns.",
+    mistakes=_GRADIENTS,
     hints=[
         "The chain rule, for one example: $\\frac{\\partial\\mathcal L}{\\partial z} = "
         "\\frac{\\partial\\mathcal L}{\\partial a}\\,\\frac{\\partial a}{\\partial z}$ with "
@@ -119,6 +132,14 @@ q2 = Exercise(
         ),
         "one hidden layer": (lambda sizes: _count((*sizes[:2], sizes[-1])), _ONE_HIDDEN),
         "first two layers": (lambda sizes: _count((sizes[0], sizes[1], sizes[2])), _ONE_HIDDEN),
+        "bias of the sender": (
+            lambda sizes: sum(a * (b + 1) for a, b in pairwise(sizes)),
+            "You give a bias to each unit that *sends*. It belongs to the unit that receives.",
+        ),
+        "one bias in all": (
+            lambda sizes: sum(a * b for a, b in pairwise(sizes)) + 1,
+            "You count one bias in all. Every unit has its own.",
+        ),
         "one bias per layer": (
             lambda sizes: sum(a * b + 1 for a, b in pairwise(sizes)),
             "You count one bias per layer. Every unit has its own.",
@@ -150,6 +171,11 @@ _STILL_LARGE = (
     "column of 2000 and −1000 is still too large for `np.exp`: which number leaves nothing large?"
 )
 
+_NOT_THE_LARGEST = (
+    "You subtract the {} number of each column, which changes no ratio. But in a column of 0, 2000 "
+    "and 1000 something is left that is too large for `np.exp`: which number leaves nothing large?"
+)
+
 q3 = Exercise(
     answer=_overflow_safe,
     cases=[
@@ -158,6 +184,7 @@ q3 = Exercise(
         (np.array([[-1001.0, 3.0], [-1000.0, 2.5], [-1002.0, -1.0]]),),
         (_arrays(4, (4, 4))[0],),
         (_arrays(5, (5, 1))[0],),
+        (np.array([[0.0], [2000.0], [1000.0]]),),
     ],
     praise="Only differences within a column count, so its largest number may as well be 0. Then "
     "no exponential exceeds 1, and no sum is smaller than 1: nothing can overflow or be 0/0.",
@@ -169,6 +196,17 @@ q3 = Exercise(
             "number from a whole column changes no ratio: which number helps?",
         ),
         "the mean": (lambda Z: _shares(np.exp(Z - Z.mean(axis=0))), _STILL_LARGE),
+        "the smallest": (lambda Z: _shares(np.exp(Z - Z.min(axis=0))), _STILL_LARGE),
+        "the first": (lambda Z: _shares(np.exp(Z - Z[0])), _NOT_THE_LARGEST.format("first")),
+        "the median": (
+            lambda Z: _shares(np.exp(Z - np.median(Z, axis=0))),
+            _NOT_THE_LARGEST.format("middle"),
+        ),
+        "divided": (
+            lambda Z: _shares(np.exp(Z / Z.max(axis=0))),
+            "You divide by the largest number, and that changes the ratios: 2 and 1 are no longer "
+            "a factor of $e$ apart. Subtract instead.",
+        ),
         "whole maximum": (
             lambda Z: _shares(np.exp(Z - Z.max())),
             "2000 survives, the ordinary column beside it does not: with the maximum of the "
@@ -269,14 +307,14 @@ q4 = Exercise(
 
 _DIFFERENT = {
     "all weights 0": 1,
-    "all weights 0.5": 1,
-    "weights random, biases 0": 4,
+    "two units alike, the others random": 3,
+    "W1 all equal, W2 random": 4,
     "W1 random, W2 all equal": 4,
 }
 
 q5 = Exercise(
     answer=_DIFFERENT,
-    praise="Units that start the same in all their weights stay the same: four of them can do no "
+    praise="Units that start the same in all their weights stay the same: together they can do no "
     "more than one. So weights start at random, to break the symmetry; biases may start at 0.",
     mistakes={
         "0 apart": (
@@ -289,20 +327,15 @@ q5 = Exercise(
             "From 0 the hidden layer learns nothing, true. But its four units are there, and all "
             "the same: how many *different* ones is that?",
         ),
-        "0.5 apart": (
-            {"all weights 0.5": 4},
-            "From 0.5 the weights do move. But units that are equal give equal activations and get "
-            "equal gradients: what can tell them apart after a step?",
+        "two apart": (
+            {"two units alike, the others random": 4},
+            "Two units start alike in all their weights, in and out. They give equal activations "
+            "and get equal gradients: what can tell them apart after a step?",
         ),
-        "0.5 by inputs": (
-            {"all weights 0.5": 3},
-            "From 0.5: the three inputs differ, and so may the three weights of a unit. But do two "
-            "*units* see different inputs?",
-        ),
-        "equal biases": (
-            {"weights random, biases 0": 1},
-            "With random weights the biases may well start equal: the units see the same inputs "
-            "and answer differently.",
+        "equal W1": (
+            {"W1 all equal, W2 random": 1},
+            "An equal $W_1$ does give equal activations at first. But $W_2$ sends another error "
+            "back to each unit, and so their gradients differ.",
         ),
         "equal W2": (
             {"W1 random, W2 all equal": 1},
@@ -372,11 +405,26 @@ def _on_sizes(collapse):
     return collapsed
 
 
+class _WatchedList(list):
+    """A list that knows the copy that was made of it."""
+
+    def __deepcopy__(self, memo):
+        self.handed = [np.array(part) for part in self]
+        return self.handed
+
+
 def _judge_collapse(answer):
     mistakes = {name: (_on_sizes(made), said) for name, (made, said) in _COLLAPSES.items()}
     otherwise = "Put the first layer's output into the second layer, and multiply out."
     cases = [(sizes,) for sizes in _DEPTHS]
     compare(_on_sizes(answer), _on_sizes(_collapse), cases, otherwise, mistakes)
+    lists = [_WatchedList(_arrays(3, (2, 2), (2, 2))), _WatchedList(_arrays(4, (2, 1), (2, 1)))]
+    answer(*lists)
+    if any(len(watched.handed) != len(watched) for watched in lists):
+        raise Wrong(
+            "The numbers are right, but your function takes entries out of the lists that it was "
+            "given, as `pop` does: the network is gone afterwards. Go through them instead."
+        )
 
 
 q6 = Exercise(
@@ -418,16 +466,30 @@ def _stepper(carry=lambda W2, new: W2.T, bent=_bent, turn=np.transpose, size=lam
     return step
 
 
+def _changes(W1, W2, X, Y, alpha, scale):
+    """Return by how much a step changes the weights, on some scale."""
+    new_W1, new_W2 = _step(W1, W2, X, Y, alpha)
+    return scale * (new_W1 - W1), scale * (new_W2 - W2)
+
+
 def _in_place(W1, W2, X, Y, alpha):
     W1[...], W2[...] = _step(W1, W2, X, Y, alpha)
     return W1, W2
 
 
 _WRITES = (
-    "The numbers are right, but your function writes into the {} that it was given, as `-=` does: "
-    "whoever tries another alpha next starts from somewhere else. Make a new array instead."
+    "The numbers are right, but your function writes into the array {} that it was given, as `-=` "
+    "does: whoever tries another alpha next starts from somewhere else. Make a new array instead."
 )
 _STEPS = {
+    "gradients": (
+        lambda W1, W2, X, Y, alpha: _changes(W1, W2, X, Y, alpha, -1 / alpha),
+        "Those are the gradients. A step takes alpha of them away from the old weights.",
+    ),
+    "changes": (
+        lambda W1, W2, X, Y, alpha: _changes(W1, W2, X, Y, alpha, 1),
+        "Those are the changes of the weights. Return the new weights.",
+    ),
     "on the way": (
         _stepper(lambda W2, new: new.T),
         "That is the sentence taken literally: W2 is new before its *old* values have carried the "

@@ -1,21 +1,25 @@
 """What lesson `neural_networks` holds its networks against: exact answers, cheap rivals."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
+import keras
 import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 from scipy import special
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.datasets import make_circles, make_moons
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.dummy import DummyRegressor
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import PolynomialFeatures
+from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures, StandardScaler
 from sklearn.svm import SVC
+from tqdm.auto import tqdm
 
-from course_utils import validation
+from course_utils import data, training, validation
 
 NOISE = 0.25  # of the moons: its standard deviation
 Classifier = Callable[[np.ndarray], np.ndarray]  # points (m, 2) -> P(class 1), (m,)
@@ -23,11 +27,13 @@ TEXTS = {
     "slopes": "Slopes of the four functions: the sigmoid's is a quarter at most, tanh's reaches 1, "
     "and both are flat far from zero; the ReLUs keep the slope 1 above zero.",
     "moons": "Three maps of two half moons. One unit divides them by a straight line. Of ten "
-    "networks with two units most do hardly better; those with eight follow the dashed curve.",
+    "networks with three units some follow the dashed curve and some do hardly better than the "
+    "line; those with eight all follow it.",
     "epochs": "Mean log loss by epoch: on the pictures that the network learns from it falls and "
     "falls, on the validation pictures it soon stops falling.",
-    "curves": "A wavy curve with points around it. Without a hidden layer the network is a "
-    "straight line; with one, and with two, it follows the curve.",
+    "curves": "Left: a wavy curve with points around it; networks with one and two hidden layers "
+    "follow it. Right: excess by number of steps. With two layers it falls sooner, and then rises "
+    "again; with one it falls later and stays low.",
 }
 
 
@@ -60,6 +66,25 @@ class RandomUnits(TransformerMixin, BaseEstimator):
     def transform(self, x: ArrayLike) -> np.ndarray:
         """Return the activations, shape (m, units)."""
         return self.bend(np.asarray(x, float) @ self.W_ + self.b_)
+
+
+def tumours() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return three standardised features of breast tumours, and two things to predict.
+
+    Returns
+    -------
+    X : array, shape (3, m)
+        Mean radius, texture and concave points, one tumour in each column.
+    malignant : array, shape (m,)
+        1 or 0.
+    largest : array, shape (m,)
+        Radius of the largest nuclei.
+    """
+    cells = data.load_breast_cancer()
+    names = ["mean radius", "mean texture", "mean concave points", "worst radius"]
+    values = cells.x[:, [cells.feature_names.index(name) for name in names]].astype(float)
+    malignant = (cells.y == 0).astype(float)  # class 0 of this table
+    return StandardScaler().fit_transform(values[:, :3]).T, malignant, values[:, 3]
 
 
 def moons(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -180,14 +205,14 @@ def moons_rivals(x: np.ndarray, y: np.ndarray, seed: int) -> dict[str, Classifie
         Of the hidden layers that nobody trains.
     """
     unit = LogisticRegression(max_iter=1_000)
-    penalties = {"logisticregression__C": [1, 10, 100]}
-    degrees = {"polynomialfeatures__degree": [2, 3]}
+    penalties = {"logisticregression__C": [1, 100, 10_000]}
+    degrees = {"polynomialfeatures__degree": [2, 3, 4]}
     methods = {
         "nearest neighbours": (KNeighborsClassifier(), {"n_neighbors": [5, 10, 20, 40]}),
         "polynomial": (make_pipeline(PolynomialFeatures(), unit), degrees | penalties),
     }
-    for units in (8, 100):
-        layer, scales = RandomUnits(units, seed=seed), {"randomunits__scale": [1, 2, 4]}
+    for units in (8, 16, 100):
+        layer, scales = RandomUnits(units, seed=seed), {"randomunits__scale": [1, 2]}
         methods[f"{units} untrained units"] = make_pipeline(layer, unit), scales | penalties
     fitted = {
         name: GridSearchCV(method, grid, scoring="neg_log_loss").fit(x, y)
@@ -199,49 +224,124 @@ def moons_rivals(x: np.ndarray, y: np.ndarray, seed: int) -> dict[str, Classifie
     }
 
 
-def digit_rivals(seed: int) -> dict[str, tuple[Callable, tuple]]:
-    """Return the rivals that read digits: for each a function of its setting, and the settings."""
+def digit_rivals(seed: int) -> dict[str, list[BaseEstimator]]:
+    """Return the rivals that read digits, each with all its settings; seed: of the untrained."""
 
-    def untrained(units):
+    def untrained(units, penalties):
         layer = RandomUnits(units, bend=lambda z: np.maximum(0, z), seed=seed)
-        return lambda C: make_pipeline(layer, LogisticRegression(C=C, max_iter=200))
+        return [make_pipeline(layer, LogisticRegression(C=C, max_iter=200)) for C in penalties]
 
     return {
-        "nearest neighbours": (KNeighborsClassifier, (1, 3, 5)),
-        "SVM": (lambda C: SVC(C=C), (1, 3, 10)),
-        "128 untrained units": (untrained(128), (0.03, 0.1, 0.3, 1)),
-        "1000 untrained units": (untrained(1_000), (0.03, 0.1, 0.3)),
+        "nearest neighbours": [KNeighborsClassifier(k) for k in (1, 3, 5)],
+        "SVM": [SVC(C=C) for C in (1, 3, 10)],
+        "128 untrained units": untrained(128, (0.3, 1, 3, 10)),
+        "1000 untrained units": untrained(1_000, (0.3, 1, 3)),
     }
 
 
-def curve_rivals(x: np.ndarray, y: np.ndarray, at: np.ndarray) -> dict[str, np.ndarray]:
-    """Fit the cheap rivals to curves, their settings chosen by 5-fold cross-validation.
+def waves(count: int) -> FunctionTransformer:
+    """Return what makes features of x: sine and cosine of pi x to count times that."""
+
+    def features(x):
+        angles = np.pi * np.arange(1, count + 1) * x
+        return np.hstack([np.sin(angles), np.cos(angles)])
+
+    return FunctionTransformer(features)
+
+
+def _untrained(units: int, scales: tuple, alphas: tuple, seed: int) -> list[BaseEstimator]:
+    layers = [RandomUnits(units, scale, seed=seed) for scale in scales]
+    return [make_pipeline(layer, Ridge(alpha)) for layer in layers for alpha in alphas]
+
+
+def curve_rivals(seed: int) -> dict[str, list[BaseEstimator]]:
+    """Return the rivals that follow a curve, each with all its settings."""
+    return {
+        "line": [LinearRegression()],
+        "polynomial": [make_pipeline(PolynomialFeatures(d), Ridge(1e-6)) for d in range(1, 11)],
+        "waves": [make_pipeline(waves(count), LinearRegression()) for count in range(1, 7)],
+        "nearest neighbours": [KNeighborsRegressor(k) for k in (3, 5, 8, 12)],
+        "100 untrained units": _untrained(100, (2, 4, 8), (1e-4, 1e-2, 1), seed),
+    }
+
+
+def wine_rivals(seed: int) -> dict[str, list[BaseEstimator]]:
+    """Return the rivals that score wines, each with all its settings."""
+    return {
+        "mean": [DummyRegressor()],
+        "line": [Ridge(alpha) for alpha in (0.1, 10, 100)],
+        "nearest neighbours": [KNeighborsRegressor(k) for k in (5, 10, 20, 40, 80)],
+        "300 untrained units": _untrained(300, (0.25, 0.5, 1), (1, 10, 100), seed),
+    }
+
+
+def by_validation(
+    methods: Callable[[int], dict[str, list[BaseEstimator]]],
+    x: np.ndarray,
+    y: np.ndarray,
+    learn: int,
+    at: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """Predict with each method, in the setting with the lowest squared error in validation.
 
     Parameters
     ----------
-    x, y : array, shape (F, m, 1)
-        Data sets.
-    at : array, shape (n, 1)
+    methods : callable
+        Takes a seed, here the number of a data set, and returns for each name the settings.
+    x, y : array, shape (F, m, d) and (F, m, 1)
+        Data sets; one setting is chosen for all of them.
+    learn : int
+        How many rows of each are learned from; the others are for validation.
+    at : array, shape (F, n, d)
         Where to predict.
 
     Returns
     -------
     dict of arrays, shape (F, n)
     """
-    degrees = {"polynomialfeatures__degree": range(1, 11)}
-    scales = {"randomunits__scale": [2, 4, 8], "ridge__alpha": [1e-4, 1e-2, 1]}
-    methods = {
-        "polynomial": (make_pipeline(PolynomialFeatures(), Ridge(1e-6)), degrees),
-        "nearest neighbours": (KNeighborsRegressor(), {"n_neighbors": [3, 5, 8, 12]}),
-        "100 untrained units": (make_pipeline(RandomUnits(), Ridge()), scales),
-    }
-    fits = {}
-    for name, (method, grid) in methods.items():
-        search = GridSearchCV(method, grid, scoring="neg_mean_squared_error")
-        fits[name] = np.array(
-            [search.fit(*one).predict(at) for one in zip(x, y[..., 0], strict=True)]
-        )
-    return fits
+    wrong, guesses = defaultdict(list), defaultdict(list)
+    for k, (x_k, y_k) in enumerate(zip(x, y[..., 0], strict=True)):
+        for name, settings in methods(k).items():
+            fitted = [model.fit(x_k[:learn], y_k[:learn]) for model in settings]
+            errors = [np.mean((m.predict(x_k[learn:]) - y_k[learn:]) ** 2) for m in fitted]
+            wrong[name].append(errors)
+            guesses[name].append([model.predict(at[k]) for model in fitted])
+    best = {name: np.mean(errors, axis=0).argmin() for name, errors in wrong.items()}
+    return {name: np.array(guess)[:, best[name]] for name, guess in guesses.items()}
+
+
+def by_steps(
+    build: Callable[[], keras.Model],
+    x: np.ndarray,
+    y: np.ndarray,
+    learn: int,
+    at: np.ndarray,
+    numbers: Sequence[int],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Train a network on each data set for several numbers of steps, each time from a new start.
+
+    Parameters
+    ----------
+    build : callable
+        Returns a compiled model with a loss for each point.
+    x, y, learn, at
+        As for `by_validation`.
+    numbers : sequence of S int
+        Of steps, each on all points that are learned from.
+
+    Returns
+    -------
+    outputs : array, shape (S, F, n)
+        Predictions.
+    wrong : array, shape (S,)
+        Mean squared error in validation, over all data sets.
+    """
+    outputs, wrong = [], []
+    for steps in numbers:
+        nets = training.fit_many([build() for _ in x], x[:, :learn], y[:, :learn], steps)
+        outputs.append(nets(at)[..., 0])
+        wrong.append(np.mean((nets(x[:, learn:]) - y[:, learn:]) ** 2))
+    return np.array(outputs), np.array(wrong)
 
 
 class Exam:
@@ -284,6 +384,25 @@ class Exam:
                 scores = [np.log(m.predict_proba(x)[np.arange(len(y)), y]).mean() for m in models]
             chosen.append(models[int(np.argmax(scores))])
         return chosen
+
+    def tuned(self, methods: Callable[[int], dict[str, list]]) -> dict[str, list]:
+        """Return for each method the best classifier of each training set, as `best` chooses it.
+
+        Parameters
+        ----------
+        methods : callable
+            Takes a seed, here the number of the training set, and returns for each name the
+            classifiers, one for each setting. Those of untrained units are chosen by the log loss,
+            the others, whose probabilities are rough or missing, by the accuracy.
+        """
+        fitted = defaultdict(list)
+        for k in tqdm(range(len(self.sets)), "training sets", leave=False):
+            for name, models in methods(k).items():
+                fitted[name].append([model.fit(*self.learn(k)) for model in models])
+        return {
+            name: self.best(models, "log loss" if "untrained" in name else "accuracy")
+            for name, models in fitted.items()
+        }
 
     def reads(self, models: Sequence) -> np.ndarray:
         """Return whether each classifier names each test example rightly."""

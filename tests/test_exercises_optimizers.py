@@ -112,6 +112,13 @@ def velocity_in_other_order(v, x, own_best, best, r_own, r_best):
     return np.add(0.7298 * v, 1.49618 * (r_own * own_best + r_best * best - (r_own + r_best) * x))
 
 
+def velocity_in_place(v, x, own_best, best, r_own, r_best):
+    v *= optimizers.omega
+    v += optimizers.c * r_own * (own_best - x)
+    v += optimizers.s * r_best * (best - x)
+    return v
+
+
 RIGHT = {
     "q1": {
         "in place": step_in_place,
@@ -144,11 +151,12 @@ RIGHT = {
     "q4": {
         "list": rate_as_a_list,
         "each": rate_of_each,
-        "power": lambda n, alpha, rate: alpha * (1.0 + rate * n) ** -1,
+        "power": lambda n, alpha, rate: alpha * (1 + rate * n) ** -1,
         "TensorFlow": lambda n, alpha, rate: alpha / (1 + rate * tf.cast(n, "float64")),
     },
     "q6": {
         "loops": velocity_in_loops,
+        "in place": velocity_in_place,
         "other order": velocity_in_other_order,
         "three parts": lambda v, x, own_best, best, r_own, r_best: sum(
             [0.7298 * v, 1.49618 * (own_best - x) * r_own, 1.49618 * (best - x) * r_best]
@@ -216,6 +224,7 @@ WRONG = {
         "signs": (lambda w, g, alpha: w + alpha * np.sign(g), "too small"),
         "as typed": (lambda w, g, alpha: w + 0.1 * g, "alpha = 0.7"),
         "of the loss": (lambda w, g, alpha: -w + alpha * g, "too small"),
+        "step downhill": (lambda w, g, alpha: -1 * alpha * g, "goes the slide's way"),
     },
     "q2": {
         "numbers": (dict.fromkeys(q2.answer, 1.2), 'one of these: "converges", "diverges"'),
@@ -233,6 +242,8 @@ WRONG = {
         "two numbers": (lambda w: w[:2], "two numbers came instead of one number"),
         "the last steps": (ratio_of_steps, "which is too"),
         "only where it swings": (where_it_swings, "w (41 numbers), you give 0.98"),
+        "one digit": (lambda w: round(q5.answer(w), 1), "you give 0.9, which is too small"),
+        "two digits": (lambda w: round(q5.answer(w), 2), "you give 0.94, which is too large"),
         "always a half": (lambda w: 0.5, "w (61 numbers), you give 0.5, which is too small"),
         "line through the steps": (
             lambda w: np.polyfit(np.diff(w)[:-1], np.diff(w)[1:], 1)[0],
@@ -262,6 +273,7 @@ WRONG = {
             right_for(is_array, q4.answer, lambda n, alpha, _: alpha),
             "For epoch = 3, alpha_0 = 4 and decay_rate = 2, you give 4",
         ),
+        "no brackets": (lambda n, a, rate: 1 / 1 + rate * n * a, "divides 1 by 1 first"),
         "one number": (lambda n, alpha, rate: q4.answer(np.max(n), alpha, rate), "one number came"),
     },
     "q6": {
@@ -270,8 +282,16 @@ WRONG = {
             lambda v, x, p, g, r, q: 0.7298 * v + 1.49618 * r * (p - x),
             "one of your numbers is",
         ),
-        "no integers": (
-            right_for(has_no_integers, q6.answer, lambda v, *_: 1.0 * v),
+        "rounded": (
+            lambda v, x, p, g, r, q: 0.73 * v + 1.5 * r * (p - x) + 1.5 * q * (g - x),
+            "Use omega, c and s",
+        ),
+        "targets exchanged": (
+            lambda v, x, p, g, r, q: 0.7298 * v + 1.49618 * r * (g - x) + 1.49618 * q * (p - x),
+            "r_own stands before the way to best",
+        ),
+        "swapped pairs of arrays": (
+            right_for(lambda v, *_: len(v) < 3, q6.answer, lambda v, *_: 1.0 * v),
             "Three terms",
         ),
         "no random numbers": (

@@ -31,6 +31,11 @@ q1 = Exercise(
             lambda w, g, alpha: alpha * g,
             "That is the step alone. Return the new w: the old w and the step.",
         ),
+        "step alone, downhill": (
+            lambda w, g, alpha: -alpha * g,
+            "That is a step alone, and it goes the slide's way. Return the new w, and ask where "
+            "the gradient points.",
+        ),
         "alpha forgotten": (
             lambda w, g, alpha: w + g,
             "The direction is right, but alpha does nothing: it says how long the step is.",
@@ -253,7 +258,7 @@ q4 = Exercise(
         (np.array([0.0, 1.0, 2.0, 5.0]), 0.5, 0.3),
         (np.array([1.0, 10.0, 60.0]), 2.0, 0.05),
         (3, 4, 2),
-        (np.array([0, 7]), 0.2, 0),
+        (np.array([0.0, 7.0]), 0.2, 0.0),
         (2.0, 0.1, 0.5),
     ],
     praise="With the product, the decay rate says how fast: after 1/(decay rate) epochs the "
@@ -281,6 +286,10 @@ q4 = Exercise(
         "no brackets": (
             lambda epoch, alpha_0, rate: alpha_0 / 1 + rate * epoch,
             "A pair of brackets is missing: Python divides by 1 first, and so the rate grows.",
+        ),
+        "no brackets, alpha_0 behind": (
+            lambda epoch, alpha_0, rate: 1 / 1 + rate * epoch * alpha_0,
+            "A pair of brackets is missing: Python divides 1 by 1 first, and then adds the rest.",
         ),
         "compound": (
             lambda epoch, alpha_0, rate: alpha_0 * (1.0 + rate) ** (-epoch),
@@ -316,7 +325,12 @@ def _positions(beta, pull, start, steps):
     return np.array(w)
 
 
-_SWINGING = [(0.5, 0.9, 1.0, 7), (0.9, 0.3, 0.02, 60), (0.7, 0.2, -200.0, 40), (0.8, 2.9, 3.0, 50)]
+_SWINGING = [
+    (0.5, 0.9, 1.0, 7),
+    (0.937, 0.3, 0.02, 60),
+    (0.7, 0.2, -200.0, 40),
+    (0.8, 2.9, 3.0, 50),
+]
 _CREEPING = [(0.6, 0.01, 1.0, 40), (0.3, 0.15, -5.0, 30)]
 
 
@@ -328,8 +342,10 @@ def _find_beta(w):
 q5 = Exercise(
     answer=_find_beta,
     cases=[(_positions(*run),) for run in _SWINGING + _CREEPING],
-    praise="Three positions in a row are enough: momentum is a recursion of second order. Where w "
-    "swings, each step shrinks the swings by √β, whatever α and λ are.",
+    tolerance=0.001,
+    praise="Any four positions in a row are enough: momentum is a recursion of second order, with "
+    "two unknown numbers. Where w swings, each step shrinks the swings by √β, whatever α and λ "
+    "are.",
     mistakes={
         "per step": (
             lambda w: _find_beta(w) ** 0.5,
@@ -377,7 +393,7 @@ q6 = Exercise(
     answer=_velocity,
     cases=[
         tuple(map(np.array, ([0.5, -1], [2.0, 0], [1.0, 3], [-1.0, 1.5], [0.2, 0.9], [0.7, 0.4]))),
-        tuple(map(np.array, ([2, -1, 0], [1, 5, -3], [4, 4, 2], [0, -6, 1], [1, 0, 1], [0, 1, 1]))),
+        tuple(np.array([[2.0, -1, 0], [1, 5, -3], [4, 4, 2], [0, -6, 1], [1, 0, 1], [0, 1, 1]])),
         tuple(map(np.array, ([-0.3], [1.2], [1.2], [1.2], [0.6], [0.1]))),
         (*np.random.default_rng(6).normal(size=(4, 5)), *np.random.default_rng(7).random((2, 5))),
     ],
@@ -402,8 +418,12 @@ q6 = Exercise(
         ),
         "exchanged": (
             lambda v, x, p, g, r, q: omega * v + c * q * (p - x) + s * r * (g - x),
-            "The two random numbers are exchanged: by their names r_own weighs the way to "
-            "own_best.",
+            "Here r_own stands before the way to best, and r_best before the way to own_best: by "
+            "their names it should be the other way round.",
+        ),
+        "rounded": (
+            lambda v, x, p, g, r, q: 0.73 * v + 1.5 * (r * (p - x) + q * (g - x)),
+            "The form is right, with rounded numbers. Use omega, c and s as they are given.",
         ),
         "pushed away": (
             lambda v, x, p, g, r, q: omega * v + c * r * (x - p) + s * q * (x - g),

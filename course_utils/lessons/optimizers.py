@@ -1,7 +1,7 @@
 """What lesson `optimizers` uses: surfaces with ways down, Keras's walks, networks side by side."""
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
-from numbers import Integral, Real
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -42,128 +42,6 @@ _LEVELS = 20
 _POINTS = 301  # along each side of the box; an odd number, to meet its middle
 
 
-def path(
-    rule: Callable[..., tuple[Any, Any, Any]],
-    gradient: Callable[[np.ndarray], ArrayLike],
-    start: ArrayLike,
-    alpha: float | Sequence[float],
-    steps: int,
-    **settings: float,
-) -> np.ndarray:
-    """Walk down a surface: w := w - step, with steps by a rule such as momentum or Adam.
-
-    Parameters
-    ----------
-    rule : callable
-        ``step, V, S = rule(dw, V, S, t, alpha, **settings)``: from the gradient, the running
-        averages of the gradient and of its square (both 0.0 before the first step), the number of
-        the step (1, 2, ...) and its learning rate, the step and the new averages.
-    gradient : callable
-        Takes w and returns dJ/dw, an array of the same shape.
-    start : array of any shape
-        Where to begin: one point, shape (D,), or many that go down side by side, shape (N, D).
-    alpha : float or sequence of floats, shape (steps,)
-        Learning rate, above 0: one for all steps, or a schedule with one for each.
-    steps : int
-        How many.
-    **settings
-        Handed to the rule. Those whose names begin with ``beta`` lie in [0, 1).
-
-    Returns
-    -------
-    array, shape (steps + 1, *start.shape)
-        All places w on the way, the start first.
-
-    Raises
-    ------
-    ValueError
-        If a number is outside its range, the schedule has another length, or the start is not
-        finite; if the gradient or the rule's answer has a wrong shape; if on the way the gradient
-        or w is not finite any more. Step and point are named.
-    """
-    start = np.asarray(start, dtype=float)
-    if not (start.size and np.isfinite(start).all()):
-        raise ValueError(f"start={_short(start)} is no place: finite numbers are expected.")
-    if not (isinstance(steps, Integral) and steps >= 1):
-        raise ValueError(f"steps={steps} must be a whole number, at least 1.")
-    for name, value in settings.items():
-        if name.startswith("beta") and not (isinstance(value, Real) and 0 <= value < 1):
-            raise ValueError(
-                f"{name}={value} must lie in [0, 1): it is the share that a running average keeps "
-                "of its past."
-            )
-    rates = _rates(alpha, steps)
-
-    places = np.empty((steps + 1, *start.shape))
-    places[0] = start
-    V = S = 0.0
-    with np.errstate(all="ignore"):  # numbers that run away are named below
-        for t, rate in enumerate(rates, start=1):
-            w = places[t - 1]
-            dw = np.array(gradient(w.copy()), dtype=float)  # copies: both may work in place
-            _same_shape("gradient(w)", dw, w, "derivative")
-            _refuse(dw, "the gradient", t, w, rate, "the surface may not be defined there")
-            answer = rule(dw, V, S, t, rate, **settings)
-            if not isinstance(answer, tuple | list) or len(answer) != 3:
-                raise ValueError(
-                    "the rule must return three things, the step and both averages: "
-                    "return step, V, S."
-                )
-            step, V, S = answer
-            _same_shape("the rule's step", step, w, "step")
-            places[t] = w - step
-            _refuse(places[t], "w after the step", t, w, rate, "the rule may divide by zero")
-    return places
-
-
-def _rates(alpha: float | Sequence[float], steps: int) -> list[float]:
-    """Return one learning rate for each step."""
-    rates = np.asarray(alpha, dtype=float)
-    if rates.shape not in {(), (steps,)}:
-        raise ValueError(
-            f"alpha has shape {rates.shape}, but one rate, or a schedule of shape ({steps},), is "
-            "expected: one rate for each step."
-        )
-    wrong = ~((rates > 0) & (rates < np.inf))  # so written, NaN is refused as well
-    if wrong.any():
-        first = int(wrong.argmax())
-        name = f"alpha[{first}], the rate of step {first + 1}," if rates.ndim else "alpha"
-        raise ValueError(
-            f"{name} is {rates.flat[first]:g}, but a learning rate is positive and finite: minus "
-            "stands in the rule already, and a schedule that divides by t counts from 1."
-        )
-    return np.broadcast_to(rates, steps).tolist()
-
-
-def _same_shape(name: str, values: ArrayLike, w: np.ndarray, what: str) -> None:
-    if np.shape(values) != w.shape:
-        raise ValueError(
-            f"{name} has shape {np.shape(values)}, but w has shape {w.shape}: one {what} is "
-            "expected for each number in w."
-        )
-
-
-def _refuse(values: np.ndarray, what: str, t: int, w: np.ndarray, rate: float, reason: str) -> None:
-    """Raise an error that names the first point w at which values are not finite, if there is one.
-
-    A point is what stands along the last axis; of a long list of numbers it is one of them.
-    """
-    wrong = ~np.isfinite(values)
-    if wrong.any():
-        place = np.argwhere(wrong)[0].tolist()
-        if w.ndim != 1 or w.size <= 8:
-            place = place[:-1]
-        raise ValueError(
-            f"{what} is {np.extract(wrong, values)[0]} at step {t}, from w{place or ''} = "
-            f"{_short(w[tuple(place)])}: {reason}, or alpha={rate:g} is so large that w ran away; "
-            "try a smaller one."
-        )
-
-
-def _short(point: np.ndarray) -> str:
-    return np.array2string(np.asarray(point), precision=4, threshold=8, separator=", ")
-
-
 def draw_ways(values: Callable[[np.ndarray], np.ndarray], ways: Mapping[str, np.ndarray]) -> None:
     """Draw walks of a single weight on the curve of its loss, a panel for each, by title."""
     _, axes = plt.subplots(1, len(ways), figsize=(14, 3.6))
@@ -193,11 +71,12 @@ def draw_rates(
     """Draw of each rule the loss at each rate, and at its best rate after each epoch."""
     figure, axes = plt.subplots(1, 2, figsize=(14, 4.8))
     for name, (by_rate, by_epoch) in curves.items():
-        axes[0].plot(grid, by_rate, "o-", color=COLOURS[name], label=name)
+        wide = 5 if name == "momentum" else None  # Nesterov lies upon it
+        axes[0].plot(grid, by_rate, "o-", color=COLOURS[name], label=name, linewidth=wide)
         if name == "momentum":
             axes[0].plot(grid / 10, by_rate, "--", color=COLOURS[name], label=f"{name}, Keras's α")
         axes[1].plot(1 + np.arange(len(by_epoch)), by_epoch, "o-", color=COLOURS[name])
-    axes[0].set(xscale="log", xlim=(1e-3, 6), ylim=(0.2, 2.5), title=title)
+    axes[0].set(xscale="log", xlim=(1e-3, 18), ylim=(0.2, 2.5), title=title)
     axes[0].set(xlabel="learning rate α", ylabel="test loss in nats")
     axes[1].set(xlabel="epochs of training", ylim=(0.2, 0.8), title="each with its best α")
     figure.legend(loc="outside lower center", ncols=6)
@@ -251,7 +130,7 @@ def draw_surface(
     box : (left, right, bottom, top)
         Part of the plane to draw, as matplotlib's ``extent``.
     paths : dict of arrays, shape (T, 2)
-        By name, as of `path`; the start stands first and lies in the box. Each step is a
+        By name; the start stands first and lies in the box. Each step is a
         dot if there are at most 60 places.
 
     Raises
@@ -326,7 +205,7 @@ def _checked_paths(
 
 # --- the yardstick, and tuning by a fine grid ---------------------------------------------------
 
-_FINE = 10 ** np.arange(-4, 1.51, 0.125)[:, None]  # learning rates
+_FINE = 10 ** np.arange(-4, 1.51, 0.125)  # learning rates
 _MOST = 600  # steps
 
 
@@ -346,40 +225,49 @@ def keras_walk(
 
 
 def fewest_steps(
-    rule: Callable[..., tuple[Any, Any, Any]], kappa: float, D: int, seed: int
-) -> list[int]:
-    """Count the steps of a rule down a valley, straight and turned, each at its best rate.
+    rule: Callable[..., tuple[Any, Any, Any]],
+    kappa: float,
+    D: int,
+    seed: int,
+    betas: Sequence[float] = (),
+) -> list[tuple[int, float]]:
+    """Count the steps of a rule down a valley, straight and turned, each with its best settings.
 
     Parameters
     ----------
     rule : callable
-        As for `path`.
+        ``step, V, S = rule(dw, V, S, t, alpha)``, or ``(..., alpha, beta)`` if there are betas.
     kappa : float
         Condition number: the curvatures are spread evenly in their logarithm.
     D : int
         Dimensions.
     seed : int
         Of the start and of the turn, which is random.
+    betas : sequence of float
+        Each is tried with each rate of a fine grid.
 
     Returns
     -------
-    list of int
-        Steps after which J stays below a thousandth of what it was, along the axes and turned.
+    list of (int, float)
+        Along the axes and turned: steps after which J stays below a thousandth of what it was,
+        and the beta that needs so few (NaN without betas).
     """
     rng = np.random.default_rng(seed)
     curvatures, start = np.geomspace(1, kappa, D), rng.normal(size=D)
-    counts = []
+    tried = np.array([*itertools.product(_FINE, betas or [np.nan])])
+    settings = np.split(tried, 2, axis=1) if betas else [tried[:, :1]]
+    found = []
     for turn in (np.eye(D), np.linalg.qr(rng.normal(size=(D, D)))[0]):
         hessian = turn * curvatures @ turn.T
-        w, V, S = np.tile(turn @ start, (len(_FINE), 1)), 0.0, 0.0
-        goal, last = 1e-3 * (curvatures * start**2).sum(), np.zeros(len(_FINE), dtype=int)
+        w, V, S = np.tile(turn @ start, (len(tried), 1)), 0.0, 0.0
+        goal, last = 1e-3 * (curvatures * start**2).sum(), np.zeros(len(tried), dtype=int)
         with np.errstate(over="ignore", invalid="ignore"):  # of rates that are too large
             for t in range(1, _MOST + 1):
-                step, V, S = rule(w @ hessian, V, S, t, _FINE)
+                step, V, S = rule(w @ hessian, V, S, t, *settings)
                 w = w - step
                 last = np.where(((w @ hessian) * w).sum(axis=1) < goal, last, t)
-        counts.append(int(last.min()) + 1)
-    return counts
+        found.append((int(last.min()) + 1, tried[last.argmin(), 1]))
+    return found
 
 
 # --- the real network: 196-32-10, many side by side ---------------------------------------------

@@ -699,8 +699,8 @@ claim
 # Santurkar et al. (2018) give another reason: batch normalisation raises *gradient predictiveness*. After a
 # step along the gradient, the new gradient is still much like the old one. We measure the change $\|\nabla
 # L(w - \eta \nabla L) - \nabla L\|$ as a share of $\|\nabla L\|$, on the same batch, every 20 steps up to 120:
-# in plain networks at their best rate of section 5, in normalised ones at that *same* rate, and in
-# normalised ones at *their* best.
+# in networks without normalisation at their best rate of section 5, in normalised ones at that *same* rate,
+# and in normalised ones at *their* best.
 #
 # **Predict.** For which $\eta$ is the change smaller with batch normalisation: for small ones, for large
 # ones, or for all? Does it depend on the rate of the training?
@@ -736,18 +736,14 @@ plotting.show(lesson.TEXTS["steps"])
 
 # %%
 less = {name: np.log10(changes["plain"] / changed) for name, changed in changes.items()}
-claim("At the same rate, a step of η = 0.01 changes it more with batch normalisation, by",
+claim("At the same rate, with batch normalisation a step of η = 0.01 changes the gradient more, by",
       **claims.mean_and_error(-less["batch norm, same rate"][0], OVER), above=0,
       unit="powers of ten")  # fmt: skip
 own = less["batch norm, own rate"]
-for what, k, least in (("where this is least,", own.mean(axis=1).argmin(), 0),
-                       ("after a step of η = 1", -1, 0.6)):  # fmt: skip
-    claim(
-        f"Each at its best rate, it changes less with batch normalisation, {what} by",
-        **claims.mean_and_error(own[k], OVER),
-        above=least,
-        unit="powers of ten",
-    )
+for what, k, least in (("for the η where this is least,", own.mean(axis=1).argmin(), 0),
+                       ("for η = 1,", -1, 0.6)):  # fmt: skip
+    claim(f"Each at its best rate, with batch normalisation a step changes it less, {what} by",
+          **claims.mean_and_error(own[k], OVER), above=least, unit="powers of ten")  # fmt: skip
 
 # %% [markdown]
 # At the same rate the loss of the normalised network is the *rougher* one near by. Each at its best rate,

@@ -17,9 +17,9 @@ from course_utils.exercises.training_deep_networks import q1, q2, q3, q4, q5
 # --- right --------------------------------------------------------------------------------------
 
 
-def simulated_sd(n_in, n_out, slope, rng=None):
-    """From the mean square behind the activation, for z of variance 1."""
-    z = (rng or np.random.default_rng(0)).normal(size=20_000)
+def simulated_sd(n_in, n_out, slope, rng=None, z=20_000):
+    """From the mean square behind the activation, for so many z of variance 1."""
+    z = (rng or np.random.default_rng(0)).normal(size=z)
     a = np.where(z > 0, z, slope * z)
     return 1 / np.sqrt(n_in * np.mean(a**2))
 
@@ -112,6 +112,10 @@ WRONG = {
         ),
         "small slopes only": (lambda i, o, s: np.sqrt((2 - 2 * s**2) / i), "slope = 1,"),
         "a constant": (lambda i, o, s: 1.0, "which is too large"),
+        "a hundred z": (
+            lambda i, o, s: simulated_sd(i, o, s, z=100),
+            "fewer are too noisy",
+        ),
         "upside down": (lambda i, o, s: np.sqrt((1 + s**2) * i / 2), "which is too large"),
         "no root of n": (lambda i, o, s: np.sqrt(2 / (1 + s**2)) / i, "which is too small"),
         "mean slope": (lambda i, o, s: 2 / (1 + s) / np.sqrt(i), "slope = 0.1, you give 0.64"),
@@ -119,6 +123,7 @@ WRONG = {
     "q2": {
         "one more": (lambda *given: q2.answer(*given) + 1, "which is too large. Each layer"),
         "one less": (lambda *given: q2.answer(*given) - 1, "which is too small"),
+        "one decimal": (lambda *given: round(float(q2.answer(*given)), 1), "but rounded"),
         "the factor": (lambda sd, n, m, f: n * sd**2 * m, "too small"),
         "division": (lambda sd, n, m, f: f / (n * sd**2 * m), "too large"),
         "a thousand": (lambda sd, n, m, f: q2.answer(sd, n, m, 1_000), "and factor = 100,"),
@@ -135,9 +140,20 @@ WRONG = {
         ),
         "epsilon fixed": (
             lambda Z, gamma, beta, epsilon: q3.answer(Z, gamma, beta, 0.001),
+            "always 0.001",
+        ),
+        "another epsilon fixed": (
+            lambda Z, gamma, beta, epsilon: q3.answer(Z, gamma, beta, 0.02),
             "one of your numbers is",
         ),
-        "beta forgotten": (lambda Z, g, b, e: q3.answer(Z, g, 0, e), "one of your numbers is"),
+        "beta forgotten": (lambda Z, g, b, e: q3.answer(Z, g, 0, e), "β is missing"),
+        "gamma forgotten": (lambda Z, g, b, e: q3.answer(Z, 1, b, e), "the scale γ is missing"),
+        "n - 1": (
+            lambda Z, g, b, e: (
+                g * (Z - Z.mean(1)[:, None]) / np.sqrt(Z.var(1, ddof=1)[:, None] + e) + b
+            ),
+            "one less than the number of examples",
+        ),
         "beta taken away": (lambda Z, g, b, e: q3.answer(Z, g, -b, e), "one of your numbers is"),
         "mean not taken away": (
             lambda Z, g, b, e: g * Z / np.sqrt(Z.var(axis=1, keepdims=True) + e) + b,

@@ -119,6 +119,28 @@ def test_the_first_weights_have_the_stated_size():
         np.testing.assert_allclose(w.var(axis=(1, 2)) / variance, [1, 0.25], rtol=0.03)
 
 
+def test_it_begins_as_the_stack_does():
+    W = lesson.first_weights([196, *[50] * 10, 10], [1, 1], 3)
+    layers = lesson.begin(2, 3)
+    assert len(layers) == 11
+    for w, (own, gamma, beta) in zip(W, layers, strict=True):
+        np.testing.assert_allclose(own, w, rtol=1e-6)
+        np.testing.assert_array_equal(gamma, np.ones((2, w.shape[1], 1)))
+        np.testing.assert_array_equal(beta, 0 * gamma)
+
+
+def test_each_start_holds_out_a_fifth_and_learns_from_the_others():
+    batches, held_out = lesson.split(500, 3, 17, np.random.default_rng(2))
+    assert batches.shape == (17, 3, 64) and held_out.shape == (3, 100)
+    assert lesson.split(500, 1, 12, np.random.default_rng(2))[0].shape == (12, 1, 64)
+    for own, held in zip(batches.swapaxes(0, 1), held_out, strict=True):
+        assert not np.intersect1d(own, held).size
+        assert len(np.unique(own)) > 390  # of 400: three passes
+        for k in (0, 6):  # a pass has six batches
+            assert len(np.unique(own[k : k + 6])) == 6 * 64
+    assert len({tuple(held) for held in held_out}) == 3
+
+
 def test_a_network_that_runs_away_leaves_the_others_alone():
     both, alone = train([0.1, 1e30]), train([0.1])
     for part, wanted in zip(both, alone, strict=True):

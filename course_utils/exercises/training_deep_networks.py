@@ -62,7 +62,8 @@ q1 = Exercise(
             "inputs, too: z is a sum over them.",
         ),
     },
-    otherwise="The mean square of z is n_in · sd² times the mean square of what comes in.",
+    otherwise="The mean square of z is n_in · sd² times the mean square of what comes in. (If you "
+    "simulate: take 20,000 z or more, fewer are too noisy.)",
     hints=[
         "Half of the $z$ before are positive and pass as they are, half come out times the slope. "
         "What is the mean square behind the activation, if that of $z$ is 1?",
@@ -144,6 +145,7 @@ q2 = Exercise(
             _ROUNDED,
         ),
         "rounded": (lambda sd, n, m, factor: np.round(_reach(sd, n, m, factor)), _ROUNDED),
+        "one decimal": (lambda sd, n, m, factor: np.round(_reach(sd, n, m, factor), 1), _ROUNDED),
         "rounded down": (
             lambda sd, n, m, factor: np.floor(_reach(sd, n, m, factor)),
             _ROUNDED,
@@ -174,6 +176,19 @@ def _layer(units, examples, epsilon):
     rng = np.random.default_rng(10 * units + examples)
     Z = rng.normal(rng.normal(size=(units, 1)), 2, size=(units, examples))
     return Z, rng.normal(1, 0.5, size=(units, 1)), rng.normal(size=(units, 1)), epsilon
+
+
+_UNBIASED = (
+    "Your variance divides by one less than the number of examples. The layer divides by their "
+    "number."
+)
+
+
+def _unbiased(Z, gamma, beta, epsilon):
+    centred = Z - Z.mean(axis=1, keepdims=True)
+    with np.errstate(invalid="ignore"):  # 0 / 0 for one example
+        var = (centred**2).sum(axis=1, keepdims=True) / np.float64(Z.shape[1] - 1)
+    return gamma * centred / np.sqrt(var + epsilon) + beta
 
 
 q3 = Exercise(
@@ -222,15 +237,22 @@ q3 = Exercise(
             ),
             "You divide by the variance. The root is missing.",
         ),
-        "n - 1": (
-            lambda Z, gamma, beta, epsilon: (
-                gamma
-                * (Z - Z.mean(axis=1, keepdims=True))
-                / np.sqrt(Z.var(axis=1, keepdims=True, ddof=1 if Z.shape[1] > 1 else 0) + epsilon)
-                + beta
-            ),
-            "Your variance divides by one less than the number of examples. The layer divides by "
-            "their number.",
+        "n - 1": (_unbiased, _UNBIASED),
+        "n - 1, but not of one": (
+            lambda *given: (_unbiased if given[0].shape[1] > 1 else _z_hat)(*given),
+            _UNBIASED,
+        ),
+        "epsilon fixed": (
+            lambda Z, gamma, beta, epsilon: _z_hat(Z, gamma, beta, 1e-3),
+            "Your ε is always 0.001. Take the one that is handed over.",
+        ),
+        "beta forgotten": (
+            lambda Z, gamma, beta, epsilon: _z_hat(Z, gamma, 0, epsilon),
+            "The scale is right, but β is missing: the place that the network may choose.",
+        ),
+        "gamma forgotten": (
+            lambda Z, gamma, beta, epsilon: _z_hat(Z, 1, beta, epsilon),
+            "β is there, but the scale γ is missing.",
         ),
         "only the z-score": (
             lambda Z, gamma, beta, epsilon: _z_hat(Z, 1, 0, epsilon),

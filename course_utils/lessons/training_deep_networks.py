@@ -36,11 +36,12 @@ TEXTS = {
     "rates": "Training loss against the learning rate after 120, 360 and 720 steps. Batch "
     "normalisation is above plain at small rates, below it at large ones, and goes on where plain "
     "has ended. Its lowest point is far below that of plain after 120 steps, and as low after 720. "
-    "Two hidden layers are lowest.",
+    "One hidden layer is lowest.",
     "starts": "Loss against the factor on the first weights. Plain and clipped networks learn near "
     "the factor 1 only, normalised ones everywhere, best at or below 1.",
-    "steps": "How far the gradient has changed after a step, against the step's length. For short "
-    "steps batch normalisation is above plain, for long ones far below.",
+    "steps": "How far the gradient has changed after a step, against the rate of the step. At "
+    "the same rate batch normalisation is above plain for short steps and far below for long ones; "
+    "at its own rate it is below everywhere.",
 }
 
 
@@ -84,6 +85,33 @@ def first_weights(
         factor * np.sqrt(its / shape[2]) * rng.normal(size=shape)
         for its, shape in zip(gains, shapes, strict=True)
     ]
+
+
+def begin(starts: int, seed: int) -> list[list[tf.Tensor]]:
+    """Return W, gamma and beta of each layer as `train` starts: ten hidden layers of 50 ReLUs."""
+    return [
+        [tf.constant(part, tf.float32) for part in (W, 0 * W[..., :1] + 1, 0 * W[..., :1])]
+        for W in first_weights([196, *[50] * 10, 10], [1.0] * starts, seed)
+    ]
+
+
+def split(n: int, starts: int, steps: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+    """Hold out a fifth of n examples for each start, and draw mini-batches of 64 of the others.
+
+    Returns
+    -------
+    batches : array, shape (steps, starts, 64)
+        A pass visits every example at most once.
+    held_out : array, shape (starts, n // 5)
+    """
+    batches, held_out = [], []
+    for _ in range(starts):
+        own, others = np.split(rng.permutation(n), [n // 5])
+        full = len(others) // 64 * 64  # of a pass
+        passes = [rng.permutation(others)[:full] for _ in range(steps * 64 // full + 1)]
+        batches.append(np.concatenate(passes).reshape(-1, 64)[:steps])
+        held_out.append(own)
+    return np.stack(batches, axis=1), np.stack(held_out)
 
 
 def train(
@@ -240,7 +268,7 @@ def _normalised(layer: _Layer, Z: tf.Tensor, axis: int, training: bool) -> tf.Te
     if training and axis == _AXES["batch"]:
         for moving, now in ((layer["mean"], mean), (layer["var"], var)):
             moving.assign(_MOMENTUM * moving + (1 - _MOMENTUM) * now)
-    return layer["gamma"] * (Z - mean) / tf.sqrt(var + _EPSILON)
+    return (Z - mean) * (layer["gamma"] / tf.sqrt(var + _EPSILON))  # small arrays first
 
 
 def _scores(net: list[_Layer], x, g: Callable, axis: int | None, training: bool) -> tf.Tensor:
@@ -338,7 +366,7 @@ def _checked_positive(values: Sequence[float], name: str) -> np.ndarray:
 
 # Figures
 
-_COLORS = {"plain": "C0", "batch norm": "C1", "clipped": "C2", "two layers": "C3"}
+_COLORS = {"plain": "C0", "batch norm": "C1", "clipped": "C2", "one layer": "C3"}
 _GUESS = np.log(10)
 
 
@@ -370,10 +398,11 @@ def draw_rates(axes: Sequence[Axes], rates: np.ndarray, losses: dict[int, dict])
         for name, loss in by_name.items():
             mean = loss.mean(axis=1)
             shown = np.where(mean < 0.97 * _GUESS, mean, np.nan)
-            style = "--" if name == "two layers" else "-"
+            style = "--" if name == "one layer" else "-"
             ax.loglog(rates, shown, style, marker="o", color=_COLORS[name], label=name)
         ax.axhline(_GUESS, color="0.6", lw=1)
         ax.set(title=f"{steps} steps", xlabel=r"learning rate $\alpha$")
+        ax.set_xlim(rates[0] / 1.4, rates[-1] * 1.4)
     axes[0].set_ylabel("training loss (nats)")
     axes[0].text(rates[0], 1.05 * _GUESS, "guessing", fontsize=12)
     axes[0].legend(fontsize=13, loc="lower left")
@@ -433,9 +462,10 @@ def draw_signal(axes: Sequence[Axes], q: dict[str, np.ndarray]) -> None:
 
 
 def draw_changes(ax: Axes, etas: np.ndarray, changes: dict[str, np.ndarray]) -> None:
-    """Draw how far gradients change (steps' lengths, S), each start and their median."""
-    for name, values in changes.items():
-        ax.loglog(etas, values, color=_COLORS[name], lw=0.7, alpha=0.6)
-        ax.loglog(etas, np.median(values, axis=1), "o-", color=_COLORS[name], label=name)
-    ax.set(xlabel=r"length of the step $\eta$", ylabel="change of the gradient")
-    ax.legend()
+    """Draw how far gradients change (steps, S), each start and their median."""
+    looks = (("C0", "o-"), ("C1", "s--"), ("C1", "o-"))
+    for (name, values), (color, style) in zip(changes.items(), looks, strict=True):
+        ax.loglog(etas, values, style[1:], color=color, lw=0.7, alpha=0.6)
+        ax.loglog(etas, np.median(values, axis=1), style, color=color, label=name)
+    ax.set(xlabel=r"rate of the step $\eta$", ylabel="change of the gradient")
+    ax.legend(fontsize=13)

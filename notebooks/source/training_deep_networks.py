@@ -351,7 +351,7 @@ def step(w, slopes, alpha):
 # rate. Every start has first weights of its own ($\sigma = \sqrt{2/n}$), and 4,000 pictures of its own to
 # learn from, in batches of 64; the other 1,000 are held out. As all of them come from the same 5,000
 # digits, "±" is over starts and splits of *these* digits. We look at the *training loss*: the [log
-# loss](../docs/glossary.md#log-loss) of the batches, averaged over the last sixth of the steps, since
+# loss](../docs/glossary.md#cross-entropy) of the batches, averaged over the last sixth of the steps, since
 # single batches are noisy. We count at most $\log 10$, which is guessing.
 
 # %%

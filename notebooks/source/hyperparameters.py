@@ -371,8 +371,8 @@ for K in (64, 256, 1300):
 print(f"truth: {loss[ranking[0], 30:].mean() - loss[ranking[0], :30].mean():.2f}")
 
 # %% [markdown]
-# Here the networks are far from equally good, and a bad one has more noise. The formula tells the size of the
-# flattery, and not its value.
+# Here the networks are far from equally good, and a bad one has more noise. The formula tells of what size
+# the flattery may be, not what it is.
 #
 # *Learned: optimism grows with trials, slowly, and shrinks with rows; only the part of the noise that networks
 # do not share can fool you.*
@@ -530,7 +530,7 @@ claims.check("Selected inside, it is 50 %", inside.mean(), 0.5, within=4, se=se)
 
 # %% [markdown]
 # *Learned: whatever looks at labels belongs inside the folds, and so does the choice of settings. A coin
-# finds what does not.*
+# finds what was left outside.*
 #
 # ## 5. Which search finds more?
 #

@@ -3,18 +3,20 @@
 Optuna proposes the settings and keeps the trials; here stands what it takes to start any number of
 workers, on one machine or many, and to lose nothing when some of them are killed. A worker needs
 to know the storage and the name of the study, and nothing of the others. All try the same
-objective until the study has so many finished trials; one that is started later goes on.
+objective until the study has at least so many finished trials: with N workers up to N - 1 more, as
+the others finish what they have begun. A worker that is started later goes on.
 """
 
 import argparse
-import contextlib
 import importlib
 import json
 import math
 import os
 import platform
+import signal
 import sys
 import time
+import uuid
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -36,11 +38,14 @@ from optuna.storages import (
     RetryHeartbeatStaleTrialCallback,
 )
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-GRACE = 10  # seconds after which a lock, held for milliseconds, counts as left by a dead worker
+# Seconds after which what takes milliseconds counts as left by a dead worker: a lock, and a trial
+# that does not yet name its worker.
+GRACE = 10
 BEAT = 60  # seconds between two signs of life that a worker gives a database
 IN_A_ROW = 10  # so many trials fail one after the other before a worker gives up
 # What Optuna raises when a trial is to be ended that has ended already.
@@ -179,14 +184,37 @@ def open_storage(address: str) -> BaseStorage:
         raise SearchError(f"The storage {shown} cannot be used: {reason}") from None
 
 
-def _is_alive(pid: int) -> bool:
+def _me() -> list:
+    """Name this machine, this process, and when it started: numbers of processes come again.
+
+    A machine's name may come again, too, such as localhost; its hardware address hardly does.
+    """
+    address = uuid.getnode()
+    if address >> 40 & 1:  # there is none, and the number is random
+        address = 0
+    now = psutil.Process()
+    return [f"{platform.node()} {address:012x}", now.pid, now.create_time()]
+
+
+def _is_alive(pid: int, started: float) -> bool:
     """Whether a process of this machine still runs. In doubt it does."""
     try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        process = psutil.Process(pid)
+        is_other = abs(process.create_time() - started) > 2  # clocks are set now and then
+        return process.status() != psutil.STATUS_ZOMBIE and not is_other
     except psutil.NoSuchProcess:
         return False
     except psutil.Error:
         return True
+
+
+def _is_left(trial: FrozenTrial) -> bool:
+    """Whether a running trial was left by a worker that is surely dead."""
+    if "worker" not in trial.user_attrs:  # killed before it could say who it is
+        return time.time() - trial.datetime_start.timestamp() > GRACE
+    machine, pid, started = trial.user_attrs["worker"]
+    here, me, _ = _me()
+    return machine == here and (pid == me or not _is_alive(pid, started))
 
 
 def requeue(study: optuna.Study) -> list[int]:
@@ -203,17 +231,20 @@ def requeue(study: optuna.Study) -> list[int]:
     """
     found = []
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        host, pid = trial.user_attrs.get("worker", (None, None))
-        if host != platform.node() or (pid != os.getpid() and _is_alive(pid)):
+        if not _is_left(trial):
             continue
         try:
             study.tell(trial.number, state=TrialState.FAIL)
         except _GIVEN_UP:
             continue  # another worker was faster
-        if "repeats" not in trial.user_attrs:
+        if trial.params and "repeats" not in trial.user_attrs:
             study.enqueue_trial(trial.params, user_attrs={"repeats": trial.number})
         found.append(trial.number)
     return found
+
+
+def _name(loss: Callable) -> str:
+    return f"{loss.__module__}:{getattr(loss, '__qualname__', type(loss).__name__)}"
 
 
 def open_study(storage: BaseStorage, name: str, objective: Objective) -> optuna.Study:
@@ -222,7 +253,7 @@ def open_study(storage: BaseStorage, name: str, objective: Objective) -> optuna.
     Raises
     ------
     SearchError
-        The study of this name looks in another space.
+        The study of this name has another objective or space, or was not made by this command.
     """
     study = optuna.create_study(
         storage=storage,
@@ -231,14 +262,23 @@ def open_study(storage: BaseStorage, name: str, objective: Objective) -> optuna.
         load_if_exists=True,
     )
     space = {name: json.loads(distribution_to_json(d)) for name, d in objective.space.items()}
-    if "space" not in study.user_attrs:
+    has_trials = study.get_trials(deepcopy=False)  # first these: whoever makes some has set space
+    kept = study.user_attrs
+    if "space" not in kept and not has_trials and study.directions == [StudyDirection.MINIMIZE]:
+        study.set_user_attr("objective", _name(objective.loss))
         study.set_user_attr("space", space)
-    if (other := study.user_attrs["space"]) != space:
-        raise SearchError(
-            f"The study {name!r} looks in another space, of {', '.join(other)} and with limits of "
-            "its own. Its trials were left as they are: choose another name."
-        )
-    return study
+        kept = study.user_attrs
+    if "space" not in kept:
+        what = "was not made by this command"
+    elif (other := kept["space"]) != space:
+        what = f"looks in another space, of {', '.join(other)} and with limits of its own"
+    elif kept.get("objective") != _name(objective.loss):
+        what = f"has another objective, {kept.get('objective')}"
+    else:
+        return study
+    raise SearchError(
+        f"The study {name!r} {what}. Its trials were left as they are: choose another name."
+    )
 
 
 def _suggest(trial: Trial, name: str, where: BaseDistribution) -> float | int | str:
@@ -250,12 +290,14 @@ def _suggest(trial: Trial, name: str, where: BaseDistribution) -> float | int | 
 
 class _Worker:
     def __init__(self, objective: Objective, trials: int) -> None:
-        self.objective, self.trials, self.failed = objective, trials, 0
+        self.objective, self.trials, self.failed, self.number = objective, trials, 0, None
 
     def loss(self, trial: Trial) -> float:
-        trial.set_user_attr("worker", [platform.node(), os.getpid()])
-        settings = {name: _suggest(trial, name, d) for name, d in self.objective.space.items()}
+        self.number = trial.number
+        trial.set_user_attr("worker", _me())
         try:
+            space = self.objective.space
+            settings = {name: _suggest(trial, name, where) for name, where in space.items()}
             loss = float(self.objective.loss(**settings))
             if not math.isfinite(loss):
                 raise ValueError(f"the loss is {loss}")
@@ -271,10 +313,15 @@ class _Worker:
         while len(finished(study)) < self.trials:
             for number in requeue(study):
                 print(f"trial {number} was left by a dead worker", flush=True)
+            self.number = None
             try:
                 study.optimize(self.loss, n_trials=1, catch=Exception)
-            except _GIVEN_UP:  # another worker, or the database, took this one for dead
-                print("this trial was given up by another worker", flush=True)
+            except _GIVEN_UP as error:
+                if self.number is not None:  # another worker, or the database, took it for dead
+                    print("this trial was given up by another worker", flush=True)
+                else:
+                    self.failed += 1
+                    print(f"no trial began, {type(error).__name__}: {error}", flush=True)
             if self.failed == IN_A_ROW:
                 raise SearchError(f"{IN_A_ROW} trials failed one after the other.")
 
@@ -324,21 +371,29 @@ def main() -> None:
     parser = argparse.ArgumentParser("python -m course_utils.search", description=__doc__)
     parser.add_argument("--storage", required=True, help="a file, or a database's address")
     parser.add_argument("--study", required=True, help="its name")
-    parser.add_argument("--trials", required=True, type=int, help="finished ones, of all workers")
+    parser.add_argument(
+        "--trials", required=True, type=int, help="at least so many finished ones, of all workers"
+    )
     parser.add_argument(
         "--objective", default="course_utils.search:digits", help="MODULE:NAME of an Objective"
     )
     given = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    with contextlib.suppress(KeyboardInterrupt):
-        try:
-            study = search(given.storage, given.study, given.trials, _objective(given.objective))
-            print(f"best of {len(finished(study))}: {study.best_value:.4f}, {study.best_params}")
-        except SearchError as error:
-            sys.exit(f"search: {error}")
+    try:
+        study = search(given.storage, given.study, given.trials, _objective(given.objective))
+        print(f"best of {len(finished(study))}: {study.best_value:.4f}, {study.best_params}")
+    except SearchError as error:
+        sys.exit(f"search: {error}")
+
+
+def _stop(*_) -> None:
+    """End at once, as a killed worker does, and with the status by which a shell can tell."""
+    os.write(2, b"search: stopped. All finished trials are kept.\n")
+    os._exit(130)
 
 
 if __name__ == "__main__":
     from course_utils import search as _module  # once, and not a second time as __main__
 
+    signal.signal(signal.SIGINT, _stop)  # Optuna does not end well when it is interrupted
     _module.main()

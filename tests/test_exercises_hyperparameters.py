@@ -95,6 +95,19 @@ def nested_in_loops(masks, x, y, folds):
     return count / len(y)
 
 
+def outer_folds_inside(masks, x, y, folds):
+    right = []
+    for fold in range(5):
+        a, b = folds != fold, folds == fold
+        best = module.cross_validate(masks, x[a], y[a], folds[a]).argmax()
+        right = [*right, *(module.predict(masks[[best]], x[a], y[a], x[b])[0] == y[b])]
+    return np.mean(right)
+
+
+def last_best(masks, x, y, folds):
+    return q3.answer(masks[::-1], x, y, folds)
+
+
 def counted(share, chance):
     n, missed = 0, 1.0
     while missed > 1 - chance:
@@ -134,14 +147,14 @@ RIGHT = {
         "ones and zeros": {name: int(value) for name, value in q4.answer.items()},
         "texts": {name: str(value) for name, value in q4.answer.items()},
     },
-    "q5": {
+    "q6": {
         "counted": counted,
         "NumPy": lambda share, chance: int(np.ceil(np.log(1 - chance) / np.log(1 - share))),
         "other base": lambda s, c: math.ceil(math.log2(1 - c) / math.log2(1 - s)),
         "log1p": lambda s, c: np.ceil(np.log1p(-c) / np.log1p(-s)),
         "next": lambda s, c: next(n for n in range(1, 10_000) if 1 - (1 - s) ** n >= c),
     },
-    "q6": {
+    "q5": {
         "list": lambda running, machine, alive: [
             m == machine and p not in alive for m, p in running
         ],
@@ -171,11 +184,20 @@ WRONG = {
     "q2": {
         "no correction by K": (
             lambda e, m: q2.answer(e, m) * ((len(e) - 1) / len(e)) ** 0.5,
-            "too small",
+            "K − 1 of them are free",
         ),
         "one mean only": (
             lambda e, m: m * np.sqrt(((e - e.mean(0)) ** 2).sum() / (len(e) - 1)) / e.shape[1],
             "you give",
+        ),
+        "means of the networks left on": (
+            lambda e, m: (
+                m
+                * np.linalg.norm(e - e.mean(0))
+                / np.sqrt((len(e) - 1) * (e.size / len(e) - 1))
+                / e.shape[1] ** 0.5
+            ),
+            "own mean is still in it",
         ),
         "binomial": (lambda e, m: m * np.sqrt(e.mean() * (1 - e.mean()) / e.shape[1]), "large"),
         "spread": (lambda e, m: m * e.mean(axis=1).std(ddof=1), "spread of the scores"),
@@ -195,6 +217,8 @@ WRONG = {
             ),
             "you give",
         ),
+        "outer folds inside": (outer_folds_inside, "five of their own"),
+        "last best": (last_best, "you give"),
         "per fold": (
             lambda masks, x, y, folds: [q3.answer(masks, x, y, folds)] * 5,
             "came instead of one",
@@ -213,14 +237,15 @@ WRONG = {
         "none": (dict.fromkeys(q4.answer, False), "two of the six are right"),
         "turned": ({name: not value for name, value in q4.answer.items()}, "none of the six"),
     },
-    "q5": {
+    "q6": {
         "one over share": (lambda share, chance: math.ceil(1 / share), "too"),
         "always 59": (lambda share, chance: 59, "too"),
-        "one more": (lambda s, c: q5.answer(s, c) + 1, "too large"),
+        "one more": (lambda s, c: q6.answer(s, c) + 1, "too large"),
+        "whole and one": (lambda s, c: int(math.log(1 - c) / math.log(1 - s)) + 1, "whole already"),
         "rounded": (lambda s, c: round(math.log(1 - c) / math.log(1 - s)), "too small"),
         "linear": (lambda s, c: math.ceil((1 - c) / s), "too"),
     },
-    "q6": {
+    "q5": {
         "positions": (
             lambda running, machine, alive: [
                 i for i, (m, p) in enumerate(running) if m == machine and p not in alive
@@ -230,7 +255,7 @@ WRONG = {
         "none": (lambda running, machine, alive: [False] * len(running), "not right"),
         "all": (lambda running, machine, alive: [True] * len(running), "not right"),
         "first only": (
-            lambda *given: np.cumsum(q6.answer(*given)) * q6.answer(*given) == 1,
+            lambda *given: np.cumsum(q5.answer(*given)) * q5.answer(*given) == 1,
             "not right",
         ),
         "alive anywhere": (

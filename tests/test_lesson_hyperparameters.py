@@ -1,6 +1,9 @@
 """What lesson `hyperparameters` uses, against other ways to compute it."""
 
 import itertools
+import json
+import re
+from pathlib import Path
 
 import keras
 import matplotlib.pyplot as plt
@@ -106,6 +109,50 @@ def test_coarse_to_fine_looks_near_the_best(rng):
     fine = lesson.PLACES[tried[16:]]
     assert (fine >= best.min(axis=0) - 1).all() and (fine <= best.max(axis=0) + 1).all()
     assert score[tried[16:]].mean() < score[tried[:16]].mean()
+
+
+def test_tpe_comes_near_the_best_and_useless_settings_change_only_its_draws(rng):
+    score = np.abs(lesson.PLACES - [6, 2, 1, 1]).sum(axis=1) + rng.uniform(0, 0.1, lesson.SIZE)
+    for useless in (0, 3):
+        tried = lesson.tpe(score, 40, rng, useless)
+        assert len(tried) == 40 and all(0 <= number < lesson.SIZE for number in tried)
+        assert score[tried[20:]].mean() < score[tried[:10]].mean() - 1
+    one, same = (lesson.tpe(score, 12, np.random.default_rng(1)) for _ in range(2))
+    assert one == same != lesson.tpe(score, 12, np.random.default_rng(2))
+
+
+def test_the_stored_table_is_of_other_seeds_than_the_lesson():
+    """A lesson that compares itself with the table would else compare itself with itself."""
+    root = Path(__file__).parents[1] / "notebooks"
+    source = (root / "source" / "hyperparameters.py").read_text(encoding="utf-8")
+    own = int(re.search(r"setup\(seed=(\d+)\)", source)[1])
+    table = json.loads((root / "tables" / "hyperparameters.json").read_text(encoding="utf-8"))
+    assert own not in table["seeds"]
+
+
+def test_the_promise_is_drawn_from_four_tried_rates():
+    """Scores are those at the middle of the other settings; belief and promise get them right."""
+    given, loss = {}, np.full((lesson.SIZE, 2), 5.0)
+    middle = lesson.numbers([[rate, 2, 2, 2] for rate in range(13)])
+    loss[middle] = np.exp(np.abs(np.arange(13) - 6))[:, None]
+
+    def belief(s, among, to):
+        given["s"], given["among"] = s, among
+        return to.min(axis=0), np.ones(to.shape[1])
+
+    def promise(mu, tau, best):
+        given["best"] = best
+        return -np.abs(mu - mu.max())
+
+    _, axes = plt.subplots(2)
+    lesson.draw_promise(axes, loss, belief, promise)
+    assert np.argsort(given["s"]).tolist() == [1, 2, 0, 3] and given["best"] == given["s"][1]
+    assert given["among"][0, 1] == pytest.approx((4 / 12) ** 2)
+    lines = {line.get_label(): line.get_xdata() for line in [*axes[0].lines, *axes[1].lines]}
+    assert lines["tried"] == pytest.approx(np.array([1, 5, 9, 11]) / 12)
+    assert len(lines["not tried"]) == 13
+    assert lines["the next trial"][0] == pytest.approx(3 / 12, abs=0.01)  # far from all tried
+    plt.close("all")
 
 
 def test_figures_are_drawn_from_what_is_given(rng):

@@ -43,10 +43,10 @@ def journal(tmp_path):
 
 @pytest.fixture
 def dead():
-    """Return the number of a process that is no more."""
+    """Return how a worker calls itself that is no more."""
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
-    return process.pid
+    return [search._me()[0], process.pid, time.time()]
 
 
 def worker(address, trials, objective="test_search:slow"):
@@ -71,12 +71,12 @@ def finished(address):
     return {t.number: (t.value, t.params) for t in trials(address) if t.value is not None}
 
 
-def running(address, host, pid, **more):
-    """Leave a trial running, as a worker does that is killed."""
+def running(address, name, **more):
+    """Leave a trial running, as a worker of that name does that is killed."""
     study = search.open_study(search.open_storage(address), "s", quick)
     trial = study.ask(SPACE)
-    for name, value in ({"worker": [host, pid]} | more).items():
-        trial.set_user_attr(name, value)
+    for key, value in ({"worker": name} | more).items():
+        trial.set_user_attr(key, value)
     return trial
 
 
@@ -120,12 +120,23 @@ def test_workers_killed_at_random_moments_lose_no_finished_trial(journal):
     _, errors = last.communicate()
     assert last.returncode == 0, errors
     assert seen.items() <= finished(journal).items()
-    # A trial killed before it could note its worker stays; every other one was given up.
+    # A trial killed before it could note its worker waits its time; every other one was given up.
     assert all("worker" not in t.user_attrs for t in trials(journal) if not t.state.is_finished())
 
 
+def test_a_trial_left_before_it_could_note_its_worker_is_given_up_in_time(journal, monkeypatch):
+    study = search.open_study(search.open_storage(journal), "s", quick)
+    study.ask()
+    search.search(journal, "s", 1, quick)
+    assert trials(journal)[0].state == TrialState.RUNNING  # its worker may be about to say so
+    monkeypatch.setattr(search, "GRACE", 3)
+    time.sleep(3.1)
+    search.search(journal, "s", 2, quick)
+    assert trials(journal)[0].state == TrialState.FAIL and len(finished(journal)) == 2
+
+
 def test_the_trial_of_a_dead_worker_is_repeated_with_its_settings(journal, dead):
-    left = running(journal, platform.node(), dead)
+    left = running(journal, dead)
     search.search(journal, "s", 2, quick)
     old, *others = trials(journal)
     assert old.state == TrialState.FAIL
@@ -133,41 +144,60 @@ def test_the_trial_of_a_dead_worker_is_repeated_with_its_settings(journal, dead)
     assert again.params == left.params and again.state == TrialState.COMPLETE
 
 
-@pytest.mark.parametrize("host", [platform.node(), "another machine"])
-def test_the_trial_of_a_live_or_distant_worker_is_left_alone(journal, host, dead):
-    pid = psutil.Process().ppid() if host == platform.node() else dead
-    running(journal, host, pid)
+def test_the_trial_of_a_live_worker_is_left_alone(journal):
+    parent = psutil.Process().parent()
+    running(journal, [search._me()[0], parent.pid, parent.create_time()])
     search.search(journal, "s", 1, quick)
     assert trials(journal)[0].state == TrialState.RUNNING
 
 
-def test_a_trial_that_bears_this_process_is_left_over_from_another_one(journal):
-    running(journal, platform.node(), os.getpid())  # in a container every worker is number 1
+@pytest.mark.parametrize("machine", ["another machine", f"{platform.node()} 0123456789ab"])
+def test_the_trial_of_another_machine_is_left_alone(journal, machine, dead):
+    running(journal, [machine, *dead[1:]])  # the second one bears the name of this machine
+    search.search(journal, "s", 1, quick)
+    assert trials(journal)[0].state == TrialState.RUNNING
+
+
+def test_a_live_process_that_has_the_number_of_a_dead_worker_does_not_hide_it(journal):
+    parent = psutil.Process().parent()
+    running(journal, [search._me()[0], parent.pid, parent.create_time() - 3600])
     search.search(journal, "s", 1, quick)
     assert trials(journal)[0].state == TrialState.FAIL
+
+
+def test_a_trial_that_bears_this_process_is_left_over_from_another_one(journal):
+    running(journal, search._me())  # in a container every worker is number 1
+    search.search(journal, "s", 1, quick)
+    assert trials(journal)[0].state == TrialState.FAIL
+
+
+def test_a_machine_without_a_hardware_address_has_its_name(monkeypatch):
+    monkeypatch.setattr(search.uuid, "getnode", lambda: 1 << 40 | random.getrandbits(40))
+    assert search._me()[0] == search._me()[0] == f"{platform.node()} {0:012x}"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no zombies")
 def test_a_killed_worker_that_nobody_has_waited_for_is_dead():
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    assert search._is_alive(process.pid)
+    started = psutil.Process(process.pid).create_time()
+    assert search._is_alive(process.pid, started)
     process.kill()
     deadline = time.monotonic() + 10
-    while search._is_alive(process.pid) and time.monotonic() < deadline:
+    while search._is_alive(process.pid, started) and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert not search._is_alive(process.pid)
+    assert not search._is_alive(process.pid, started)
     process.communicate()
 
 
 def test_a_trial_is_repeated_once_so_that_one_that_kills_its_worker_ends(journal, dead):
-    running(journal, platform.node(), dead, repeats=0)
+    running(journal, dead, repeats=0)
     search.search(journal, "s", 1, quick)
     old, *others = trials(journal)
     assert old.state == TrialState.FAIL and all("repeats" not in t.user_attrs for t in others)
 
 
 def test_two_workers_do_not_repeat_the_same_dead_trial(journal, dead):
-    running(journal, platform.node(), dead)
+    running(journal, dead)
     one, other = (search.open_study(search.open_storage(journal), "s", quick) for _ in range(2))
     assert search.requeue(one) == [0] and search.requeue(other) == []
     assert sum("repeats" in t.user_attrs for t in one.trials) == 1
@@ -175,7 +205,7 @@ def test_two_workers_do_not_repeat_the_same_dead_trial(journal, dead):
 
 def test_a_worker_whose_trial_was_given_up_goes_on(journal):
     def loss(rate, width, bend):
-        study = search.open_study(search.open_storage(journal), "s", quick)
+        study = optuna.load_study(study_name="s", storage=search.open_storage(journal))
         if len(study.trials) == 1:  # as if another worker had thought that this one is dead
             study.tell(0, state=TrialState.FAIL)
         return rate
@@ -280,6 +310,25 @@ def test_another_space_under_the_same_name_is_refused_and_nothing_is_lost(journa
     assert search.search(journal, "t", 1, other).best_value  # another name is free
 
 
+def test_another_objective_under_the_same_name_is_refused_and_nothing_is_lost(journal):
+    search.search(journal, "s", 3, quick)
+    before = finished(journal)
+    with pytest.raises(SearchError, match="'s' has another objective, test_search:<lambda>"):
+        search.search(journal, "s", 5, slow)
+    assert finished(journal) == before and len(trials(journal)) == 3
+
+
+@pytest.mark.parametrize("direction", ["minimize", "maximize"])
+def test_a_study_that_somebody_else_made_is_refused_and_nothing_is_lost(journal, direction):
+    storage = search.open_storage(journal)
+    study = optuna.create_study(storage=storage, study_name="s", direction=direction)
+    if direction == "minimize":  # an empty one could be taken over
+        study.optimize(lambda trial: trial.suggest_float("rate", 0, 1), n_trials=2)
+    with pytest.raises(SearchError, match="'s' was not made by this command"):
+        search.search(journal, "s", 5, quick)
+    assert len(trials(journal)) == 2 * (direction == "minimize")
+
+
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), ValueError("no memory"), "text"])
 def test_an_objective_that_fails_is_said_and_another_trial_is_tried(journal, capsys, bad):
     calls = []
@@ -298,11 +347,32 @@ def test_an_objective_that_fails_is_said_and_another_trial_is_tried(journal, cap
 
 
 def test_an_objective_that_always_fails_ends_the_search_and_loses_nothing(journal):
-    search.search(journal, "s", 3, quick)
+    losses = iter([0.3, 0.2, 0.1])
+
+    def loss(rate, width, bend):
+        return next(losses, float("nan"))
+
+    search.search(journal, "s", 3, Objective(loss, SPACE))
     before = finished(journal)
     with pytest.raises(SearchError, match="10 trials failed one after the other"):
-        search.search(journal, "s", 5, Objective(lambda **_: float("nan"), SPACE))
+        search.search(journal, "s", 5, Objective(loss, SPACE))
     assert finished(journal) == before
+
+
+@pytest.mark.parametrize("where", ["sample_independent", "sample_relative"])
+def test_a_sampler_that_always_fails_ends_the_search_and_loses_nothing(
+    journal, monkeypatch, capsys, where
+):
+    def fail(*_):
+        raise ValueError("no such distribution")
+
+    search.search(journal, "s", 3, quick)
+    before = finished(journal)
+    monkeypatch.setattr(optuna.samplers.TPESampler, where, fail)
+    with pytest.raises(SearchError, match="10 trials failed one after the other"):
+        search.search(journal, "s", 5, quick)
+    assert finished(journal) == before
+    assert "no such distribution" in capsys.readouterr().out
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):
@@ -377,6 +447,21 @@ def test_the_command_says_in_a_line_what_is_wrong(journal, monkeypatch, capsys, 
     with pytest.raises(SystemExit) as end:
         search.main()
     assert end.value.code and said in capsys.readouterr().err + str(end.value)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal")
+def test_an_interrupted_command_says_so_and_loses_nothing(journal):
+    rng, seen = random.Random(6), {}
+    for _ in range(2):
+        process = worker(journal, 1_000)
+        process.stdout.readline()
+        time.sleep(rng.uniform(0, 0.2))
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate()
+        assert process.returncode == 130
+        assert errors.splitlines()[-1] == "search: stopped. All finished trials are kept."
+        assert seen.items() < finished(journal).items()
+        seen = finished(journal)
 
 
 def test_the_command_reports_its_best_trial(journal, monkeypatch, capsys):

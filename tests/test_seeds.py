@@ -96,6 +96,12 @@ def test_records_are_stored_with_a_hash_of_their_code(source, capsys):
     assert "it has no line that begins with `record = {`" in capsys.readouterr().out
 
 
+def test_no_lesson_compares_itself_with_its_own_record():
+    for name in seeds.lessons():
+        own = re.search(r"setup\(seed=(\d+)\)", notebooks.read_source(name).cells[1].source)
+        assert own and int(own[1]) not in seeds.TABLE_SEEDS, name
+
+
 def test_every_lesson_was_run_with_eight_seeds_and_no_claim_is_marked():
     margins = seeds.margins()
     assert [*margins] == seeds.lessons(), "run `make test-seeds LESSON=...` for those not yet there"

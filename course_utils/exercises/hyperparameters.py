@@ -82,6 +82,14 @@ def _table(K, n):
     return np.where(_RNG.random((K, n)) < 0.2, 1 - hard, hard).astype(float)
 
 
+def _means_left_on(errors, m):
+    K, n = errors.shape
+    return np.sqrt(np.sum((errors - errors.mean(axis=0)) ** 2) / (K - 1) / (n - 1) / n) * m
+
+
+_UNEQUAL = (_RNG.random((24, 80)) < np.linspace(0.05, 0.8, 24)[:, None]).astype(float)
+
+
 q2 = Exercise(
     answer=_optimism,
     cases=[
@@ -89,6 +97,7 @@ q2 = Exercise(
         (_table(64, 60), 2.36),
         (np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]), 0.564),
         (np.array([[1.0, 0.0, 0.0, 1.0], [1.0, 0.0, 0.0, 1.0]]), 0.564),
+        (_UNEQUAL, 1.948),
     ],
     tolerance=0.02,
     praise="Two networks that err on the same rows cannot fool you: nothing is left of them.",
@@ -111,6 +120,14 @@ q2 = Exercise(
             "That is a variance times m. A standard deviation is needed.",
         ),
         "m forgotten": (lambda errors, m: _optimism(errors, 1), "Where is $m_K$?"),
+        "means of the networks left on": (
+            _means_left_on,
+            "Each network's own mean is still in it: that some networks are better is no noise.",
+        ),
+        "K for K - 1": (
+            lambda errors, m: _optimism(errors, m) * (1 - 1 / len(errors)) ** 0.5,
+            "You divide by K. The mean over the networks was taken off, so K − 1 of them are free.",
+        ),
         "spread of the scores": (
             lambda errors, m: errors.mean(axis=1).std(ddof=1) * m,
             "This is the spread of the scores of the networks. A part of it is real: some "
@@ -191,6 +208,17 @@ q3 = Exercise(
             ),
             "In each fold you choose by the rows that were left out, the very ones that judge.",
         ),
+        "outer folds inside": (
+            lambda masks, x, y, folds: _choose_inside(
+                masks,
+                x,
+                y,
+                folds,
+                lambda m, x, y, out: cross_validate(m, x[~out], y[~out], folds[~out]),
+            ),
+            "Your inner folds are the four outer ones that are left. That is sound, but asked for "
+            "are five of their own, `np.arange(n) % 5`.",
+        ),
         "no inner folds": (
             lambda masks, x, y, folds: _choose_inside(
                 masks,
@@ -267,56 +295,14 @@ q4 = Exercise(
 )
 
 
-# --- 5: how many trials? ------------------------------------------------------------------------
-def _trials_needed(share, chance):
-    return math.ceil(math.log(1 - chance) / math.log(1 - share))
-
-
-q5 = Exercise(
-    answer=_trials_needed,
-    cases=[(0.05, 0.95), (0.01, 0.95), (0.5, 0.9), (0.1, 0.5), (0.05, 0.05), (0.3, 0.99)],
-    praise="59 trials for the best 5 % with probability .95, however many settings there are. "
-    "Whether the best 5 % are good enough is another question.",
-    mistakes={
-        "not rounded": (
-            lambda share, chance: math.log(1 - chance) / math.log(1 - share),
-            "The formula is right. A number of trials is whole, and the promise has to be kept.",
-        ),
-        "rounded down": (
-            lambda share, chance: math.floor(math.log(1 - chance) / math.log(1 - share)),
-            "One trial more: with the number rounded down the promise is not quite kept.",
-        ),
-        "chance over share": (
-            lambda share, chance: math.ceil(chance / share),
-            "So many trials have `chance` good ones *on average*. But often several are good, and "
-            "often none is.",
-        ),
-        "exchanged": (
-            lambda share, chance: math.ceil(math.log(1 - share) / math.log(1 - chance)),
-            "The two logarithms are exchanged.",
-        ),
-    },
-    otherwise="How probable is it that *none* of n trials is among the best? It has to be at most "
-    "1 − `chance`.",
-    hints=[
-        "One trial misses with probability 1 − share, and n independent ones all miss with "
-        "$(1 - \\text{share})^n$.",
-        "Solve $(1 - \\text{share})^n \\le 1 - \\text{chance}$ with logarithms (both are negative) "
-        "and round up.",
-    ],
-    explanation="All n trials miss with probability $(1-\\text{share})^n$. The smallest n with "
-    "which this is at most $1 - \\text{chance}$ is the ratio of the logarithms, rounded up.",
-)
-
-
-# --- 6: whose trial may be repeated? ------------------------------------------------------------
+# --- 5: whose trial may be repeated? ------------------------------------------------------------
 def _may_be_repeated(running, machine, alive):
     return np.array([m == machine and process not in alive for m, process in running])
 
 
 _RUNNING = [("ada", 17), ("ada", 18), ("bob", 17), ("bob", 30), ("ada", 40)]
 
-q6 = Exercise(
+q5 = Exercise(
     answer=_may_be_repeated,
     cases=[
         (_RUNNING, "ada", {18, 30}),
@@ -359,4 +345,59 @@ q6 = Exercise(
         "`m == machine and process not in alive` is the answer for one trial.",
     ],
     explanation="A worker of another machine cannot be asked from here, so its trial stays.",
+)
+
+
+# --- 6: how many trials? ------------------------------------------------------------------------
+def _trials_needed(share, chance):
+    return math.ceil(math.log(1 - chance) / math.log(1 - share))
+
+
+q6 = Exercise(
+    answer=_trials_needed,
+    cases=[
+        (0.05, 0.95),
+        (0.01, 0.95),
+        (0.5, 0.9),
+        (0.1, 0.5),
+        (0.05, 0.05),
+        (0.3, 0.99),
+        (0.5, 0.75),
+    ],
+    praise="59 trials for the best 5 % with probability .95, however many settings there are. "
+    "Whether the best 5 % are good enough is another question.",
+    mistakes={
+        "not rounded": (
+            lambda share, chance: math.log(1 - chance) / math.log(1 - share),
+            "The formula is right. A number of trials is whole, and the promise has to be kept.",
+        ),
+        "rounded down": (
+            lambda share, chance: math.floor(math.log(1 - chance) / math.log(1 - share)),
+            "One trial more: with the number rounded down the promise is not quite kept.",
+        ),
+        "one more": (
+            lambda share, chance: math.floor(math.log(1 - chance) / math.log(1 - share)) + 1,
+            "Nearly. Where the ratio is whole already, so many trials do: two of them hit the "
+            "better half with probability .75.",
+        ),
+        "chance over share": (
+            lambda share, chance: math.ceil(chance / share),
+            "So many trials have `chance` good ones *on average*. But often several are good, and "
+            "often none is.",
+        ),
+        "exchanged": (
+            lambda share, chance: math.ceil(math.log(1 - share) / math.log(1 - chance)),
+            "The two logarithms are exchanged.",
+        ),
+    },
+    otherwise="How probable is it that *none* of n trials is among the best? It has to be at most "
+    "1 − `chance`.",
+    hints=[
+        "One trial misses with probability 1 − share, and n independent ones all miss with "
+        "$(1 - \\text{share})^n$.",
+        "Solve $(1 - \\text{share})^n \\le 1 - \\text{chance}$ with logarithms (both are negative) "
+        "and round up.",
+    ],
+    explanation="All n trials miss with probability $(1-\\text{share})^n$. The smallest n with "
+    "which this is at most $1 - \\text{chance}$ is the ratio of the logarithms, rounded up.",
 )

@@ -1,10 +1,11 @@
 """What the lesson `hyperparameters` needs: every network of its space, two searches, figures."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
+import optuna
 import tensorflow as tf
 from matplotlib.axes import Axes
 from tqdm.auto import tqdm
@@ -22,8 +23,8 @@ BATCH = 30
 TEXTS = {
     "hero": "True loss and score of the winner against the number of trials. The scores fall for "
     "ever. The true loss falls with 300 rows, stays with 100, and turns up with 30.",
-    "searches": "Loss above the best against trials: random search far above the other curves; "
-    "TPE, the Gaussian process and the sweep end close together.",
+    "searches": "Loss above the best against trials: at the end random search and the grid are far "
+    "above TPE, the Gaussian process and the sweep, which end close together.",
 }
 COLOURS = {"random": "C7", "grid": "C1", "coarse to fine": "C4", "TPE": "C0",
            "Gaussian process": "C2", "sweep": "C3"}  # fmt: skip
@@ -181,6 +182,35 @@ def coarse_to_fine(score: np.ndarray, budget: int, rng: np.random.Generator) -> 
     return np.concatenate([coarse, rng.permutation(near)[: budget - len(coarse)]])
 
 
+def tpe(score: np.ndarray, trials: int, rng: np.random.Generator, useless: int = 0) -> list[int]:
+    """Let Optuna's TPE choose settings by their scores (1300,).
+
+    Parameters
+    ----------
+    score : array, shape (1300,)
+        What a trial says.
+    trials : int
+    rng : numpy.random.Generator
+    useless : int
+        Number of further settings, of five values each, that change nothing.
+
+    Returns
+    -------
+    list of int
+        Numbers of the settings, in order; one may come twice.
+    """
+    sampler = optuna.samplers.TPESampler(seed=int(rng.integers(2**31)))
+    study, tried = optuna.create_study(sampler=sampler), []
+    for _ in range(trials):
+        trial = study.ask()
+        place = [trial.suggest_int(f"{d}", 0, size - 1) for d, size in enumerate(SHAPE)]
+        for d in range(useless):
+            trial.suggest_int(f"useless {d}", 0, 4)
+        tried.append(int(numbers(place)))
+        study.tell(trial, score[tried[-1]])
+    return tried
+
+
 def draw_scores(ax: Axes, scores: np.ndarray) -> None:
     """Draw what 30 rows say of each of the 1,300 networks (1300,), and ask about the smallest."""
     ax.hist(np.log10(scores), bins=40, color="0.6")
@@ -213,6 +243,40 @@ def draw_searches(ax: Axes, curves: dict[str, np.ndarray]) -> None:
     ax.set_yticks([0.02, 0.05, 0.1, 0.2, 0.5, 1], ["0.02", "0.05", "0.1", "0.2", "0.5", "1"])
     ax.minorticks_off()
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+
+
+def draw_promise(axes: Sequence[Axes], loss: np.ndarray, belief: Callable, promise: Callable):
+    """Draw what four tried rates let one believe of the others, and the promise of each.
+
+    Parameters
+    ----------
+    axes : two Axes
+    loss : array, shape (1300, M)
+        The other settings are those in the middle.
+    belief : callable
+        ``belief(s, among, to)`` as in the lesson, by squared distances.
+    promise : callable
+        ``promise(mu, tau, best)`` as in the lesson.
+    """
+    fine, place = np.linspace(0, 1, 201), np.tile(np.array(SHAPE) // 2, (len(RATES), 1))
+    place[:, 0] = np.arange(len(RATES))
+    scores = np.log(loss[numbers(place)].mean(axis=1))
+    at, tried = np.linspace(0, 1, len(RATES)), [1, 5, 9, 11]
+    mean, spread = scores[tried].mean(), scores[tried].std()
+    s, x = (scores[tried] - mean) / spread, at[tried][:, None]
+    mu, tau = belief(s, (x - x.T) ** 2, (x - fine) ** 2)
+    axes[0].fill_between(fine, mu - 2 * tau, mu + 2 * tau, alpha=0.2, label="μ ± 2τ")
+    axes[0].plot(fine, mu, label="μ")
+    axes[0].plot(at, (scores - mean) / spread, "o", color="0.7", label="not tried")
+    axes[0].plot(at[tried], s, "ko", label="tried")
+    gain = promise(mu, tau, s.min())
+    axes[1].fill_between(fine, gain, color="C2")
+    axes[1].axvline(fine[gain.argmax()], color="C3", ls="--", label="the next trial")
+    axes[0].set(ylabel="score $s$")
+    axes[1].set(ylabel="promise", xlabel="learning rate")
+    axes[1].set_xticks(np.linspace(0, 1, 5), ["0.0001", "0.001", "0.01", "0.1", "1"])
+    for ax in axes:
+        ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
 
 def draw_curves(rows: int, kind: str, trials: Sequence[int], found: tuple) -> plt.Figure:

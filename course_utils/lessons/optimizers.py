@@ -16,7 +16,7 @@ from course_utils.plotting import checked_box
 # What figures show that answer a *predict*: told to those who cannot see them, not in the source.
 TEXTS = {
     "ways": "Four paths to a cross: still creeping, in the near valley, over the ridge into the "
-    "other valley, and thrown higher up the walls at each step.",
+    "other valley, and thrown farther out at each step.",
     "distances": "Distance to the minimum on a logarithmic scale: three nearly straight lines, "
     "that of momentum the steepest, that of gradient descent by far the flattest.",
     "valleys": "A narrow valley along an axis, and the same turned by 45 degrees, each with forty "
@@ -78,7 +78,7 @@ def draw_rates(
         axes[1].plot(1 + np.arange(len(by_epoch)), by_epoch, "o-", color=COLOURS[name])
     axes[0].set(xscale="log", xlim=(1e-3, 18), ylim=(0.2, 2.5), title=title)
     axes[0].set(xlabel="learning rate α", ylabel="test loss in nats")
-    axes[1].set(xlabel="epochs of training", ylim=(0.2, 0.8), title="each with its best α")
+    axes[1].set(xlabel="epochs of training", ylim=(0.2, 0.8), title="at each epoch, the best α for it")
     figure.legend(loc="outside lower center", ncols=6)
 
 

@@ -88,7 +88,7 @@ plotting.show("A surface with two valleys, a start, and question marks on the wa
 # Let us begin with a single weight. This loss has two valleys, and the left one is deeper.
 #
 # **Predict.** We start at the right end, $w = 1.9$. Where will gradient descent be after 25 steps
-# with $\alpha = 0.02$, with $0.2$, with $0.5$? And with $0.9$?
+# with $\alpha = 0.005$, with $0.2$, with $0.5$? And with $0.9$?
 
 
 # %%
@@ -101,7 +101,7 @@ def well_slope(w):
 
 
 ways = {}
-for alpha, steps in ((0.02, 25), (0.2, 25), (0.5, 25), (0.9, 3)):
+for alpha, steps in ((0.005, 25), (0.2, 25), (0.5, 25), (0.9, 3)):
     ways[f"α = {alpha}: {steps} steps"] = walk(gradient_descent, well_slope, 1.9, alpha, steps)
 lesson.draw_ways(well, ways)
 plotting.show(lesson.TEXTS["ways"])
@@ -117,7 +117,7 @@ claims.check("α = 0.9 is farther out after each step", np.argsort(thrown), rang
 # %% [markdown]
 # Too small, and it creeps. Moderate, and it finds the *local* minimum nearby. Larger, and its first
 # step leaps over the ridge into the better valley, by luck. Larger still, and every step throws it
-# higher up the opposite wall: it *diverges*. After a few more steps the numbers overflow.
+# farther out, to the other side: it *diverges*. After a few more steps the numbers overflow.
 #
 # *Learned: gradient descent finds a valley near its start if its steps are short, and diverges if
 # they are too long.*
@@ -576,7 +576,7 @@ held.round(0)
 # %% [markdown]
 # In the turned saddle each weight feels the steep direction. $S$ remembers it long after $w_1$ has
 # come to rest, and the small push outwards is divided by it. With a short memory, or nothing to
-# remember, Adam soon leaves. With noise, $S$ remembers the noise, and the short way is lost even
+# remember, Adam leaves sooner. With noise, $S$ remembers the noise, and the short way is lost even
 # along an axis. Momentum, which gathers small pushes that agree, is the fastest of the four in the
 # flat turned saddle, at these rates.
 #
@@ -597,8 +597,8 @@ held.round(0)
 #
 # $$v = \frac{\alpha\,s^2}{\lambda\,(2-\alpha\lambda)} .$$
 #
-# So $w$ never comes to rest, and the smaller $\alpha$ is, the less it moves about. Therefore one starts
-# large and lets $\alpha$ shrink. The slides list four *schedules*, with an initial rate $\alpha_0$:
+# So $w$ never comes to rest, and the smaller $\alpha$ is, the less it moves about. The slides start
+# large and let $\alpha$ shrink. They list four *schedules*, with an initial rate $\alpha_0$:
 #
 # $$\alpha = \frac{1}{1 + \text{decay rate} + \text{epoch}}\,\alpha_0 \qquad
 # \alpha = 0.95^{\text{epoch}}\,\alpha_0 \qquad
@@ -630,7 +630,7 @@ exercises.q4.check(rate)
 # from decay as well?
 
 # %%
-lam, s, start = np.array([0.05, 1.0]), np.array([0.05, 1.0]) ** 0.5, np.full(2, 10.0)
+lam, sd, far = np.array([0.05, 1.0]), np.array([0.05, 1.0]) ** 0.5, np.full(2, 10.0)
 t = np.arange(1_200)  # 60 epochs of 20 mini-batches
 epoch, line = t // 20, 1 - t / 1_200
 SCHEDULES = {
@@ -646,9 +646,9 @@ INITIAL = 10 ** np.arange(-2, 0.76, 0.125)
 
 def with_noise(rule, schedule):
     """For each initial rate the mean loss of 300 walks: at the last place, at the mean place."""
-    w, V, S, mean = np.tile(start, (len(INITIAL), 300, 1)), 0.0, 0.0, 0.0
+    w, V, S, mean = np.tile(far, (len(INITIAL), 300, 1)), 0.0, 0.0, 0.0
     for t, factor in enumerate(schedule, start=1):
-        dw = lam * w + s * rng.normal(size=w.shape)
+        dw = lam * w + sd * rng.normal(size=w.shape)
         step, V, S = rule(dw, V, S, t, factor * INITIAL[:, None, None])
         w = w - step
         mean = mean + (t > 600) * w / 600
@@ -666,7 +666,7 @@ with np.errstate(over="ignore", invalid="ignore"):  # of rates that diverge
             ends.loc["constant, places averaged", column] = np.nanmin(averaged)
     constant, _ = with_noise(gradient_descent, SCHEDULES["constant"])
 alpha = INITIAL[8:17, None]  # 0.1 to 1: the start is forgotten, and none diverges
-settled = (alpha * s**2 / (2 - alpha * lam)).sum(axis=1) / 2  # λ v / 2, summed
+settled = (alpha * sd**2 / (2 - alpha * lam)).sum(axis=1) / 2  # λ v / 2, summed
 claims.check("With a constant α descents settle where the formula says (ratio)",
              np.median(constant[8:17] / settled), 1, within=0.1)  # fmt: skip
 ends.round(4)
@@ -788,8 +788,8 @@ claim("With decay, a warm-up lets Adam bear more rates of the grid, by",
       wide[-1] - wide[7], above=0.5, digits=0)  # fmt: skip
 
 # %% [markdown]
-# At α = 0.01 Adam and RMSProp seem to win by far. That is the rate, and for momentum the slides'
-# $1-\beta$. Tuned, Adam and Nesterov are ahead early on, alike, and on the training pictures they
+# At α = 0.01 Adam and RMSProp seem to win by far. That is mostly the rate, and for momentum the
+# slides' $1-\beta$. Tuned, Adam and Nesterov are ahead early on, alike, and on the training pictures they
 # stay ahead. On new pictures gradient descent with a good constant rate has caught up after eight
 # epochs, to within what five splits can tell. With decay the two lead by a few hundredths again. What
 # stays is comfort: the others forgive more rates, and a warm-up widens the range that Adam bears.
@@ -940,7 +940,7 @@ claim("P = 1000: gradient descent ends at", ends["P = 1000"]["gradient descent"]
 ends.round(2)
 
 # %% [markdown]
-# To the wrong side. The one large slope enters $V$ and $S$ together: it is divided by its own root.
+# To the wrong side, unless $S$ remembers longer than a round lasts. The one large slope enters $V$ and $S$ together: it is divided by its own root.
 # Right after it a step is at most about $\alpha\,(1-\beta_M)/\sqrt{1-\beta_R}$, however large $P$ is, and
 # $V$ forgets it in some ten steps. The others come $P - 1$ times. Then $S$ forgets it, and the many
 # small slopes count in full. A longer memory helps until the rounds are longer still: for $P = 1000$
@@ -957,7 +957,7 @@ hover = [abs(walk(rmsprop, lambda w: curvatures * w, rng.normal(size=3), alpha, 
 claims.check("With β = 0.9, RMSProp stays α / 2 away from the minimum", hover, 0.5, within=1e-3)
 
 # %% [markdown]
-# It does not run away, but it overshoots in *every* step: it jumps to and fro over the minimum,
+# It does not run away, but once there it overshoots in *every* step: it jumps to and fro over the minimum,
 # half an α away on each side, in every direction. Once $|dw|$ stays the same, $S = dw^2$, and each
 # step is $\alpha\,\mathrm{sign}(dw)$.
 #

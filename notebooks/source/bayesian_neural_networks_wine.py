@@ -907,10 +907,10 @@ def sample(start, seed):
 # %%
 sigma0 = float(choose(hidden(phi), y)[0])
 start = tf.random.stateless_normal((8, 49), seed=(SEED, 0)) / 2
-chains = sample(start, tf.constant([SEED, 1]))  # (500, 8, 49)
+chains = sample(start, tf.constant([SEED, 1]))[::4]  # every fourth draw: (125, 8, 49)
 inputs = ((shades[:, None] - colour[seen].mean()) / colour[seen].std()).astype("float32")
 hmc = functions(tf.reshape(chains, (-1, 49)), inputs).numpy()
-rhat = tfp.mcmc.potential_scale_reduction(hmc.reshape(500, 8, -1)).numpy().max()
+rhat = tfp.mcmc.potential_scale_reduction(hmc.reshape(125, 8, -1)).numpy().max()
 print(f"largest R-hat of the predictions {rhat:.2f}: the eight chains agree when it is near 1")
 
 # %%
@@ -1231,10 +1231,10 @@ def train_quality(Dense, priors, rows, wider=None):
     """Train one network for each prior and row set; return their predictors."""
     x, y = white.x[rows], white.y[rows][..., None]
     (x_mean, x_sd), (y_mean, y_sd) = ((a.mean(axis=1), a.std(axis=1)) for a in (x, y))
-    model = compiled(Dense(50, "tanh"), Dense(1), lesson.Noise(), inputs=11, steps=400)
+    model = compiled(Dense(50, "tanh"), Dense(1), lesson.Noise(), inputs=11, steps=250)
     values = {"prior_sigma": priors, "kl_weight": np.full(len(x), 1 / x.shape[1])}
     x, y = (x - x_mean[:, None]) / x_sd[:, None], (y - y_mean[:, None]) / y_sd[:, None]
-    networks = training.fit_many(model, x, y, 400, None, values)
+    networks = training.fit_many(model, x, y, 250, None, values)
 
     def predict(x, copy):
         x = np.stack([(x - mean) / sd for mean, sd in zip(x_mean, x_sd)])

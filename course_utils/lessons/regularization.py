@@ -268,6 +268,12 @@ def rivals(x: np.ndarray, y: np.ndarray, sets: np.ndarray, judge: np.ndarray) ->
     return found
 
 
+def contributions(end: Sequence[np.ndarray], x: np.ndarray) -> np.ndarray:
+    """Mean square of what each hidden unit adds to the scores, (sets, units): see `mistakes`."""
+    W1, b1, W2, _ = end
+    return (np.maximum(x @ W1 + b1, 0) ** 2).mean(axis=1) * (W2**2).sum(axis=2)
+
+
 def mistakes(
     end: Sequence[np.ndarray], x: np.ndarray, y: np.ndarray, without: int = 0
 ) -> np.ndarray:
@@ -288,15 +294,14 @@ def mistakes(
     """
     W1, b1, W2, b2 = end
     a = np.maximum(x @ W1 + b1, 0)  # (sets, n, hidden units)
-    strength = (a**2).mean(axis=1) * (W2**2).sum(axis=2)
-    rank = np.argsort(np.argsort(-strength, axis=1), axis=1)
+    rank = np.argsort(np.argsort(-contributions(end, x), axis=1), axis=1)
     scores = (a * (rank >= without)[:, None]) @ W2 + b2
     return (scores.argmax(axis=-1) != y).mean(axis=1)
 
 
 TEXTS = {
-    "descent": "Left, the true curve, and the model after 8 steps, too calm, after 256, nearest to "
-    "it, and after 131,072, near the points with wild swings. Right, the error on the thirty "
+    "descent": "Left, the true curve, and the model after 8 steps, too calm, after 256, near it, "
+    "and after 131,072, near the points with wild swings. Right, the error on the thirty "
     "points falls far below the variance of the noise; that on new points falls, then rises.",
     "ways": "Mean excess against the number of steps and against λ: both curves have a valley that "
     "comes down to the dashed line of the least possible excess; the left end is high, the end of "
@@ -359,7 +364,7 @@ def draw_ways(steps, lams, excess: np.ndarray, least: float, own: float) -> None
         ax.axhline(least, color="black", ls="--", lw=1.2, label="least possible")
         ax.set(xlabel=name)
     axes[1].axvline(own, color="C1", lw=1.2, label="λ of exercise 1")
-    axes[0].set(ylabel="mean excess over 200 worlds", title="early stopping")
+    axes[0].set(ylabel="mean excess over the worlds", title="early stopping")
     axes[1].set_title("$L_2$")
     axes[1].legend()
 

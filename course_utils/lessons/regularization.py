@@ -312,7 +312,7 @@ TEXTS = {
     "tenth in sixty steps. Right, decoupled decay: flat at the weakest strength, steep at the "
     "strongest.",
     "remedies": "Gains over early stopping with two standard errors: dropout's is clearly above "
-    "zero, stopped or not; decay and L1 lie between it and zero, L2 at zero.",
+    "zero, decoupled decay's as well; L1's and L2's are smaller.",
     "rivals": "Gains over early stopping: pictures moved by a pixel gain most, more still with "
     "dropout, and twice as many pictures gain much, too; smaller networks, logistic regression "
     "and nearest neighbours lose.",

@@ -12,7 +12,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow as tf
 from matplotlib.axes import Axes
+from scipy.optimize import minimize
 from scipy.special import log_softmax
+from scipy.stats import norm
 from sklearn.linear_model import LogisticRegression, lasso_path
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
@@ -297,6 +299,15 @@ def mistakes(
     rank = np.argsort(np.argsort(-contributions(end, x), axis=1), axis=1)
     scores = (a * (rank >= without)[:, None]) @ W2 + b2
     return (scores.argmax(axis=-1) != y).mean(axis=1)
+
+
+def most_probable(P: np.ndarray, y: np.ndarray, sigma: float, tau: float) -> np.ndarray:
+    """Find the top of the posterior of a linear model's weights: P has a row for each point."""
+
+    def minus_log_posterior(w):
+        return -(norm.logpdf(y, P @ w, sigma).sum() + norm.logpdf(w, 0, tau).sum())
+
+    return minimize(minus_log_posterior, np.zeros(P.shape[1])).x
 
 
 TEXTS = {

@@ -323,7 +323,7 @@ TEXTS = {
     "tenth in sixty steps. Right, decoupled decay: flat at the weakest strength, steep at the "
     "strongest.",
     "remedies": "Gains over early stopping with two standard errors: dropout's is clearly above "
-    "zero, decoupled decay's as well; L1's and L2's are smaller.",
+    "zero, decoupled decay's as well; L1's is a little smaller, L2's near zero.",
     "rivals": "Gains over early stopping: pictures moved by a pixel gain most, more still with "
     "dropout, and twice as many pictures gain much, too; smaller networks, logistic regression "
     "and nearest neighbours lose.",

@@ -597,7 +597,7 @@ claim(f"{at_end} with both rates tuned, in log loss", **gain("early stopping", 0
 # %% [markdown]
 # Dropout gains over early stopping, in log loss and in errors. Decoupled decay gains about as much here.
 # (With other seeds dropout was more often ahead than behind.) For $L_1$ and $L_2$ we claim nothing: with
-# other seeds their gains were within two standard errors.
+# some seeds their gains are within two standard errors.
 #
 # And early stopping itself, the cheapest remedy? At the fastest rate it is worth much. Once the rate is
 # tuned, training to the end is as good: at a slow rate 360 steps *are* an early stop. And stopping mends

@@ -113,7 +113,7 @@ RIGHT = {
         "where": lambda a, u, rate: np.where(u < rate, 0, a / (1 - rate)),
         "in place": dropped_in_place,
         "unit by unit": unit_by_unit,
-        "in 32 bits": lambda a, u, rate: (a * (u > rate) / (1 - rate)).astype("float32"),
+        "in 32 bits": lambda a, u, rate: (a * (u >= rate) / (1 - rate)).astype("float32"),
         "TensorFlow": lambda a, u, rate: tf.where(u >= rate, a / (1 - rate), 0.0),
     },
     "q5": {
@@ -148,6 +148,10 @@ WRONG = {
         "half": (
             lambda w, alpha, lam: np.sign(w) * np.maximum(np.abs(w) - alpha * lam / 2, 0),
             "too",
+        ),
+        "a factor that divides by zero": (
+            lambda w, alpha, lam: w * np.maximum(1 - alpha * lam / np.abs(w), 0),
+            "",
         ),
         "strictly": (lambda w, alpha, lam: w * (np.abs(w) > alpha * lam), "hard threshold"),
         "nearly zero": (
@@ -188,6 +192,10 @@ WRONG = {
             lambda w, alpha, lam: (w - alpha * np.sign(w), w - 2 * alpha * lam * w),
             "result 2 of 2",
         ),
+        "a proximal step": (
+            lambda w, alpha, lam: (np.sign(w) * max(abs(w) - alpha, 0), w - alpha * lam * w),
+            "may cross zero",
+        ),
         "stops at zero": (
             lambda w, alpha, lam: (w - alpha * np.sign(w), np.sign(w) * (abs(w) - alpha * lam)),
             "result 2 of 2",
@@ -197,6 +205,7 @@ WRONG = {
         "noise added": (lambda a, u, rate: a + u - rate, "one of your numbers is"),
         "root": (lambda a, u, rate: a * (u >= rate) / np.sqrt(1 - rate), "one of your numbers is"),
         "mean kept": (lambda a, u, rate: a * (u >= rate) + rate * a.mean(), "one of your numbers"),
+        "on the edge": (lambda a, u, rate: a * (u > rate) / (1 - rate), "equals rate"),
         "all": (lambda a, u, rate: a / (1 - rate), "one of your numbers is"),
         "transposed": (
             lambda a, u, rate: (a * (u >= rate) / (1 - rate)).T,

@@ -188,6 +188,21 @@ def test_the_rivals_are_scikit_learns_and_judge_as_they_should():
     assert found["logistic regression"].nll[1, 2] == pytest.approx(expected)
 
 
+def test_the_most_probable_weights_are_those_of_the_closed_form():
+    rng = np.random.default_rng(8)
+    P, y = rng.normal(size=(6, 3)), rng.normal(size=6)
+    expected = np.linalg.solve(P.T @ P + 0.25 * np.eye(3), P.T @ y)  # λN is σ²/τ²
+    assert lesson.most_probable(P, y, 0.4, 0.8) == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_unit_contributes_the_mean_square_of_what_it_adds_to_the_scores():
+    W1, W2 = np.array([[[2.0, -1.0]]]), np.array([[[3.0, 4.0], [1.0, 0.0]]])
+    end = [W1, np.array([[[0.0, 1.0]]]), W2, np.zeros((1, 1, 2))]
+    found = lesson.contributions(end, np.array([[0.0], [1.0], [2.0]]))
+    # activations 0, 2, 4 and 1, 0, 0
+    assert found == pytest.approx(np.array([[25 * 20 / 3, 1 / 3]]))
+
+
 def test_the_strongest_units_are_cut_out():
     # Unit k says digit k, louder the larger k is; unit 3 says 7 in the second network.
     W1 = np.tile(np.eye(4), (2, 1, 1))

@@ -84,7 +84,7 @@ q2 = Exercise(
         (np.array([1.5, -1.2, 0.3, -0.2, 0.0, 0.45, -0.41]), 0.5, 0.8),
         (np.array([[3.0, -0.1, 0.7], [-2.0, 0.05, -0.9]]), 0.2, 3.0),
         (np.array([-3.0]), 2, 1),
-        (np.array([0.2, -0.7]), 0.1, 0.0),
+        (np.array([0.2, -0.7, 0.0]), 0.1, 0.0),  # a factor 1 - 0/|w| fails at 0
     ],
     praise="A weight that would cross zero ends at zero, and the others all lose the same.",
     mistakes={
@@ -157,6 +157,7 @@ q3 = Exercise(
         (1.0, 0.05, 1.0),
         (1.0, 0.1, 5.0),  # far from 1/(1 + αλ) and exp(-αλ)
         (0.012, 0.01, 2.0),  # nearly all of w goes
+        (0.005, 0.01, 2.0),  # Adam's step crosses zero
     ],
     praise="With L2 through Adam the weight moves by α, whatever λ. Decoupled, it loses the share "
     "αλ of itself.",
@@ -174,6 +175,11 @@ q3 = Exercise(
             lambda w, alpha, lam: (w - alpha * np.sign(w),) * 2,
             "The first is right. But decoupled decay does not pass through V and S: it subtracts "
             "αλw as it is.",
+        ),
+        "stops at zero": (
+            lambda w, alpha, lam: (_shrink(w, alpha, 1), w - alpha * lam * w),
+            "The second is right. But the first is no proximal step: Adam's step has the size α "
+            "and may cross zero. Nothing stops it there.",
         ),
         "sign forgotten": (
             lambda w, alpha, lam: (w - alpha, w - alpha * lam * w),
@@ -253,12 +259,16 @@ q4 = Exercise(
             np.random.default_rng(4).random((9, 5)),
             0.55,
         ),
-        (np.array([[0.0, 1.5]]), np.array([[0.9, 0.45]]), 0.5),
+        (np.array([[0.0, 1.5, 2.5]]), np.array([[0.9, 0.45, 0.5]]), 0.5),  # 0.5 is not below 0.5
         (np.array([[1.0, -2.0]]), np.array([[0.3, 0.7]]), 0.0),  # nothing is switched off
     ],
     praise="The mean over the draws of u is a itself, so that in prediction nothing has to be done "
     "at all: all units on, no factor.",
     mistakes={
+        "on the edge": (
+            lambda a, u, rate: a * (u > rate) / (1 - rate),
+            "Very nearly. But a unit is off where u < rate, so where u equals rate it is on.",
+        ),
         "no scaling": (
             lambda a, u, rate: a * (u >= rate),
             "That is still as it was written: nothing makes up for what is switched off. The next "
@@ -392,7 +402,7 @@ _WHY = {
     "b": "λ = σ²/(N τ²): with twice as many points the same λ stands for a narrower prior.",
     "c": "L2 charges all weights alike, whatever comes in. What dropout does to a weight depends "
     "on the data that pass through it.",
-    "d": "The formula of section 5: the factors of all w² in the penalty are then the same, "
+    "d": "The formula of section 8: the factors of all w² in the penalty are then the same, "
     "p/(1 − p) times the mean square.",
     "e": "Dropout switches *units* off: they are zero in the forward pass too, so the others must "
     "do without them. To skip a share of the updates is, on average, gradient descent with a "
@@ -420,7 +430,7 @@ q6 = Exercise(
     hints=[
         "L2 is a prior, and what is found is one point. What does one point say about a "
         "distribution? And for (b): how did N enter exercise 1?",
-        "For (c) and (d), look at the formula of section 5. Which factor does each w² get? For "
+        "For (c) and (d), look at the formula of section 8. Which factor does each w² get? For "
         "(f), at section 4.",
     ],
     explanation="One of the six holds.\n\n"

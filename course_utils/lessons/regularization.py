@@ -12,7 +12,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow as tf
 from matplotlib.axes import Axes
+from scipy.optimize import minimize
 from scipy.special import log_softmax
+from scipy.stats import norm
 from sklearn.linear_model import LogisticRegression, lasso_path
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
@@ -268,6 +270,12 @@ def rivals(x: np.ndarray, y: np.ndarray, sets: np.ndarray, judge: np.ndarray) ->
     return found
 
 
+def contributions(end: Sequence[np.ndarray], x: np.ndarray) -> np.ndarray:
+    """Mean square of what each hidden unit adds to the scores, (sets, units): see `mistakes`."""
+    W1, b1, W2, _ = end
+    return (np.maximum(x @ W1 + b1, 0) ** 2).mean(axis=1) * (W2**2).sum(axis=2)
+
+
 def mistakes(
     end: Sequence[np.ndarray], x: np.ndarray, y: np.ndarray, without: int = 0
 ) -> np.ndarray:
@@ -288,15 +296,23 @@ def mistakes(
     """
     W1, b1, W2, b2 = end
     a = np.maximum(x @ W1 + b1, 0)  # (sets, n, hidden units)
-    strength = (a**2).mean(axis=1) * (W2**2).sum(axis=2)
-    rank = np.argsort(np.argsort(-strength, axis=1), axis=1)
+    rank = np.argsort(np.argsort(-contributions(end, x), axis=1), axis=1)
     scores = (a * (rank >= without)[:, None]) @ W2 + b2
     return (scores.argmax(axis=-1) != y).mean(axis=1)
 
 
+def most_probable(P: np.ndarray, y: np.ndarray, sigma: float, tau: float) -> np.ndarray:
+    """Find the top of the posterior of a linear model's weights: P has a row for each point."""
+
+    def minus_log_posterior(w):
+        return -(norm.logpdf(y, P @ w, sigma).sum() + norm.logpdf(w, 0, tau).sum())
+
+    return minimize(minus_log_posterior, np.zeros(P.shape[1])).x
+
+
 TEXTS = {
-    "descent": "Left, the true curve, and the model after 8 steps, too calm, after 256, nearest to "
-    "it, and after 131,072, near the points with wild swings. Right, the error on the thirty "
+    "descent": "Left, the true curve, and the model after 8 steps, too calm, after 256, near it, "
+    "and after 131,072, near the points with wild swings. Right, the error on the thirty "
     "points falls far below the variance of the noise; that on new points falls, then rises.",
     "ways": "Mean excess against the number of steps and against λ: both curves have a valley that "
     "comes down to the dashed line of the least possible excess; the left end is high, the end of "
@@ -307,7 +323,7 @@ TEXTS = {
     "tenth in sixty steps. Right, decoupled decay: flat at the weakest strength, steep at the "
     "strongest.",
     "remedies": "Gains over early stopping with two standard errors: dropout's is clearly above "
-    "zero, stopped or not; decay and L1 lie between it and zero, L2 at zero.",
+    "zero, decoupled decay's as well; L1's is a little smaller, L2's near zero.",
     "rivals": "Gains over early stopping: pictures moved by a pixel gain most, more still with "
     "dropout, and twice as many pictures gain much, too; smaller networks, logistic regression "
     "and nearest neighbours lose.",
@@ -359,7 +375,7 @@ def draw_ways(steps, lams, excess: np.ndarray, least: float, own: float) -> None
         ax.axhline(least, color="black", ls="--", lw=1.2, label="least possible")
         ax.set(xlabel=name)
     axes[1].axvline(own, color="C1", lw=1.2, label="λ of exercise 1")
-    axes[0].set(ylabel="mean excess over 200 worlds", title="early stopping")
+    axes[0].set(ylabel="mean excess over the worlds", title="early stopping")
     axes[1].set_title("$L_2$")
     axes[1].legend()
 

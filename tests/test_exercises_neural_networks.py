@@ -12,7 +12,7 @@ import pytest
 import scipy.special
 import tensorflow as tf
 
-from course_utils.exercises import neural_networks as nn
+from course_utils.exercises import _neural_networks_further as further
 from course_utils.exercises.neural_networks import q1, q2, q3, q4, q5, q6, q7
 
 # --- other ways to be right ---------------------------------------------------------------------
@@ -215,6 +215,17 @@ def collapse_that_pops(W, b):
     return result
 
 
+def collapse_that_writes(W, b):
+    for W_l, before, b_l in zip(W[1:], b[:-1], b[1:], strict=True):
+        b_l += W_l @ before
+    return q6.answer(W, b)[0], b[-1]
+
+
+def collapse_into_the_lists(W, b):
+    W[0], b[0] = q6.answer(W, b)
+    return W[0], b[0]
+
+
 def product_of_square_ones(W, b):
     same = len({W_l.shape for W_l in W}) == 1
     return q6.answer(W, b) if same else q6.answer(W[:1] + W[2:], b[:1] + b[2:])
@@ -281,6 +292,7 @@ def collapse_with_a_border(W, b):
 RIGHT = {
     "q1": {
         "single precision": gradient_in_single_precision,
+        "a tuple": lambda *given: tuple(q1.answer(*given)),
         "loops": gradient_in_loops,
         "nudging": gradient_by_nudging,
         "tape": gradient_by_tape,
@@ -402,6 +414,8 @@ WRONG = {
         "a product only": (lambda W, b: W[-1] @ W[0], "came instead of"),
         "for two layers": (two_layers, q6.mistakes["two layers"][1]),
         "takes the lists apart": (collapse_that_pops, "takes entries out of the lists"),
+        "writes into arrays": (collapse_that_writes, "writes into the lists"),
+        "writes into lists": (collapse_into_the_lists, "writes into the lists"),
         "flat bias": (flat_bias, "two numbers came instead of an array of two rows and one column"),
         "exchanged": (lambda W, b: q6.answer(W, b)[::-1], "in result 1 of 2"),
         "from behind": (lambda W, b: q6.answer(W[::-1], b[::-1]), "stopped with `ValueError"),
@@ -553,7 +567,7 @@ def test_the_slide_counts_eleven():
 
 
 def test_the_one_layer_does_what_the_deep_network_does(rng):
-    W, b = nn._on_sizes(lambda *network: network)((4, 2, 5, 3))
+    W, b = further._on_sizes(lambda *network: network)((4, 2, 5, 3))
     x = out = rng.normal(size=(4, 6))
     for W_l, b_l in zip(W, b, strict=True):
         out = W_l @ out + b_l

@@ -26,9 +26,9 @@ Classifier = Callable[[np.ndarray], np.ndarray]  # points (m, 2) -> P(class 1), 
 TEXTS = {
     "slopes": "Slopes of the four functions: the sigmoid's is a quarter at most, tanh's reaches 1, "
     "and both are flat far from zero; the ReLUs keep the slope 1 above zero.",
-    "moons": "Three maps of two half moons. One unit divides them by a straight line. Of ten "
-    "networks with three units some follow the dashed curve and some do hardly better than the "
-    "line; those with eight all follow it.",
+    "moons": "Four maps of two half moons. One unit divides them by a straight line. Of ten "
+    "networks with three units some follow the dashed curve after 1,000 steps and some do hardly "
+    "better than the line; after 10,000 all follow it. Those with eight do so after 1,000.",
     "epochs": "Mean log loss by epoch: on the pictures that the network learns from it falls and "
     "falls, on the validation pictures it soon stops falling.",
     "curves": "Left: a wavy curve with points around it; networks with one and two hidden layers "

@@ -78,7 +78,9 @@ def draw_rates(
         axes[1].plot(1 + np.arange(len(by_epoch)), by_epoch, "o-", color=COLOURS[name])
     axes[0].set(xscale="log", xlim=(1e-3, 18), ylim=(0.2, 2.5), title=title)
     axes[0].set(xlabel="learning rate α", ylabel="test loss in nats")
-    axes[1].set(xlabel="epochs of training", ylim=(0.2, 0.8), title="at each epoch, the best α for it")
+    axes[1].set(
+        xlabel="epochs of training", ylim=(0.2, 0.8), title="at each epoch, the best α for it"
+    )
     figure.legend(loc="outside lower center", ncols=6)
 
 

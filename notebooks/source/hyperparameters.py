@@ -584,7 +584,7 @@ def covariance(squares, length):
 
 
 def belief(s, among, to):
-    """mu, tau (M,) at new places; squared distances among (n, n) those of s, and to (n, M) the new."""
+    """mu, tau (M,) at new places; squared distances among (n, n) those of s, to (n, M) the new."""
     noise, normal = 0.01 * np.eye(len(s)), multivariate_normal
     lengths = (0.15, 0.25, 0.4, 0.7, 1.2)
     length = max(lengths, key=lambda one: normal.logpdf(s, cov=covariance(among, one) + noise))

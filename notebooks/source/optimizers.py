@@ -673,8 +673,9 @@ ends.round(4)
 
 # %%
 for name, loss in ends.items():
-    claim(f"{name.capitalize()} in noise: a constant α ends above 0.95 ^ epoch, by the factor",
-          loss["constant"] / loss["0.95 ^ epoch"], above=1.4, digits=1, headline=name == "Adam")  # fmt: skip
+    text = f"{name.capitalize()} in noise: a constant α ends above 0.95 ^ epoch, by the factor"
+    factor = loss["constant"] / loss["0.95 ^ epoch"]
+    claim(text, factor, above=1.4, digits=1, headline=name == "Adam")
     claim(f"{name.capitalize()}: the averaged places end at this share of 0.95 ^ epoch",
           loss["constant, places averaged"] / loss["0.95 ^ epoch"], below=1.4)  # fmt: skip
 

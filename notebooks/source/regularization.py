@@ -536,7 +536,7 @@ METHODS = {
 
 
 def compete(methods, steps=TRAIN_STEPS, sets=sets, **settings):
-    """Train each method at each rate, and judge it; of the choices, looks come first, then rates."""
+    """Train each method at each rate and judge it; of the choices, looks come before rates."""
     each = {name: [{"alpha": alpha} | one for alpha in RATES for one in strengths]
             for name, strengths in methods.items()}  # fmt: skip
     draws, n = np.random.default_rng(SEED), sets.shape[1]

@@ -16,7 +16,7 @@
 # | **Slides** | *Machine Learning for Astrophysics: Deep Learning*, vanishing and exploding gradients, weight initialisation, batch normalisation; *Neural Computation Revision, Part 2*, pretraining |
 # | **You will be able to** | choose the size of the first weights; say how a signal and its gradient grow or die with depth; write batch normalisation, and say what it does and does not do; compare methods at equal rate, equal steps and equal time |
 # | **You need** | the lesson [`neural_networks`](neural_networks.ipynb); variances and logarithms |
-# | **Time** | 85 minutes, and 25 more for what is marked *further* |
+# | **Time** | 85 minutes, and 30 more for what is marked *further* |
 
 # %% tags=["nbval-ignore-output"]
 import course_utils

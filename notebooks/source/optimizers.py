@@ -16,7 +16,7 @@
 # | **Slides** | *Machine Learning for Astrophysics: Deep Learning*, gradient descent and the optimisation algorithms; *Bayesian Neural Networks and VAE*, *Optimization NN* |
 # | **You will be able to** | say which learning rate diverges before you try it; derive what momentum gains; write RMSProp, Adam and AdamW and translate between the slides and Keras; say what a turned valley, a saddle and noise do to each; compare optimisers fairly |
 # | **You need** | the lesson *neural_networks*; derivatives, eigenvalues of a symmetric matrix |
-# | **Time** | 85 minutes, and 45 more for what is marked *further* |
+# | **Time** | 90 minutes, and 45 more for what is marked *further* |
 
 # %% tags=["nbval-ignore-output"]
 import course_utils
@@ -577,8 +577,9 @@ held.round(0)
 # In the turned saddle each weight feels the steep direction. $S$ remembers it long after $w_1$ has
 # come to rest, and the small push outwards is divided by it. With a short memory, or nothing to
 # remember, Adam leaves sooner. With noise, $S$ remembers the noise, and the short way is lost even
-# along an axis. Momentum, which gathers small pushes that agree, is the fastest of the four in the
-# flat turned saddle, at these rates.
+# along an axis. (RMSProp has a short memory and stays all the same: its $w_1$ never comes to rest, as
+# section 9 shows.) Momentum gathers small pushes that agree: of the four as we set them it is the
+# fastest in the flat turned saddle.
 #
 # *Learned: leaving a saddle takes longer the flatter it is. RMSProp and Adam have a short way, which
 # is lost where $S$ remembers something larger than the slope that leads out.*
@@ -637,6 +638,7 @@ SCHEDULES = {
     "constant": np.ones(1_200),
     "1 / (1 + 0.3 · epoch)": 1 / (1 + 0.3 * epoch),
     "0.95 ^ epoch": 0.95**epoch,
+    "0.9 ^ epoch": 0.9**epoch,
     "1 / √t": 1 / np.sqrt(t + 1),
     "straight line": line,
     "warm-up, straight line": line * np.minimum(1, (t + 1) / 120),
@@ -676,12 +678,14 @@ for name, loss in ends.items():
     text = f"{name.capitalize()} in noise: a constant α ends above 0.95 ^ epoch, by the factor"
     factor = loss["constant"] / loss["0.95 ^ epoch"]
     claim(text, factor, above=1.4, digits=1, headline=name == "Adam")
-    claim(f"{name.capitalize()}: the averaged places end at this share of 0.95 ^ epoch",
-          loss["constant, places averaged"] / loss["0.95 ^ epoch"], below=1.4)  # fmt: skip
+    best = loss[["0.95 ^ epoch", "0.9 ^ epoch"]].min()
+    claim(f"{name.capitalize()}: the averaged places end at this share of the better exponential",
+          loss["constant, places averaged"] / best, below=1.8)  # fmt: skip
 
 # %% [markdown]
 # The last place of a constant rate ends in its own noise. All schedules beat it, for both rules, and
-# so does the average over places, without any schedule. (That Adam's last place is the better one
+# so does the average over places, without any schedule. (The slides' 0.95 is not tuned: 0.9 suits 60
+# epochs better, and is about as good as the average.) (That Adam's last place is the better one
 # holds for this bowl, which lies along the axes.) A warm-up brings nothing here: it is made for
 # losses that are steeper at the start than later, and a bowl is not.
 #
@@ -791,8 +795,9 @@ claim("With decay, a warm-up lets Adam bear more rates of the grid, by",
 # %% [markdown]
 # At α = 0.01 Adam and RMSProp seem to win by far. That is mostly the rate, and for momentum the
 # slides' $1-\beta$. Tuned, Adam and Nesterov are ahead early on, alike, and on the training pictures they
-# stay ahead. On new pictures gradient descent with a good constant rate has caught up after eight
-# epochs, to within what five splits can tell. With decay the two lead by a few hundredths again. What
+# stay ahead. In test loss gradient descent with a good constant rate has caught up after eight
+# epochs, to within what five splits can tell. With decay the two lead by a few hundredths again. (All
+# this is of eight epochs. Try `EPOCHS = 16`: the faster a rule, the sooner it overfits.) What
 # stays is comfort: the others forgive more rates, and a warm-up widens the range that Adam bears.
 #
 # Choi et al. (2019) found in large networks that who wins depends on the *search space* of each.
@@ -800,8 +805,8 @@ claim("With decay, a warm-up lets Adam bear more rates of the grid, by",
 # are over five splits, whose training pictures overlap. This is one small network. In language
 # models, where many words are rare, tuned gradient descent loses clearly: Kunstner et al. 2024.)
 #
-# *Learned: an optimiser is a rule and its learning rate. To tune only one side is to compare
-# nothing.*
+# *Learned: an optimiser is a rule, its learning rate and a length of training. To tune only one side
+# is to compare nothing.*
 #
 # ## Summary
 #
@@ -941,12 +946,13 @@ claim("P = 1000: gradient descent ends at", ends["P = 1000"]["gradient descent"]
 ends.round(2)
 
 # %% [markdown]
-# To the wrong side, unless $S$ remembers longer than a round lasts. The one large slope enters $V$ and $S$ together: it is divided by its own root.
-# Right after it a step is at most about $\alpha\,(1-\beta_M)/\sqrt{1-\beta_R}$, however large $P$ is, and
-# $V$ forgets it in some ten steps. The others come $P - 1$ times. Then $S$ forgets it, and the many
-# small slopes count in full. A longer memory helps until the rounds are longer still: for $P = 1000$
-# even $\beta_R = 0.999$ does not reach −1. (Reddi et al. 2018, who also repair it. With a $\beta_R$
-# that is large enough *for the problem* Adam does converge: Zhang et al. 2022.)
+# To the wrong side, unless $S$ remembers longer than a round lasts. The one large slope enters $V$ and
+# $S$ together: it is divided by its own root. Right after it a step is at most about
+# $\alpha\,(1-\beta_M)/\sqrt{1-\beta_R}$, however large $P$ is, and $V$ forgets it in some ten steps. The
+# others come $P - 1$ times. Then $S$ forgets it, and the many small slopes count in full. A longer memory
+# helps until the rounds are longer still: for $P = 1000$ even $\beta_R = 0.999$ does not reach −1. (Reddi
+# et al. 2018, who also repair it. With a $\beta_R$ that is large enough *for the problem* Adam does
+# converge: Zhang et al. 2022.)
 #
 # **RMSProp.** One more sentence of the slides: with it "you can even try a high value for α without
 # risking overshooting". We try, with full gradients and three curvatures.

@@ -690,7 +690,8 @@ claim("With twice as many pictures one gains over early stopping",
 claim("Pictures moved by up to a pixel gain over early stopping", **gain("pictures moved"),
       above=0.05, unit="nats", headline=True)  # fmt: skip
 claim("Dropout gains over moved pictures, if added to them",
-      **gain("moved, and dropout", 0, "pictures moved"), above=0, unit="nats", digits=3)  # fmt: skip
+      **gain("moved, and dropout", 0, "pictures moved"),
+      above=0, unit="nats", digits=3)  # fmt: skip
 for name in ("logistic regression", "nearest neighbours"):
     claim(f"What is gained with {name}", **gain(name), below=0, unit="nats")
 claim("What a support vector machine gains over the network with dropout, in the share wrong",

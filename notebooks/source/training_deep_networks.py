@@ -589,8 +589,8 @@ plotting.show(lesson.TEXTS["starts"])
 
 # %% tags=["atol=0.15"]
 share = {name: (loss < 1.5).mean() for name, loss in off.items()}
-claim("Of 11 starts, ten of the wrong size, batch normalisation trains more in 240 steps than plain "
-      "training, as a share", share["batch norm"] - share["plain"], above=0.5,
+claim("Of 11 starts, ten of the wrong size, batch normalisation trains more in 240 steps than "
+      "plain training, as a share", share["batch norm"] - share["plain"], above=0.5,
       headline=True)  # fmt: skip
 claim("Clipping trains hardly more of them than plain training, as a share",
       share["clipped"] - share["plain"], below=0.3)  # fmt: skip

@@ -373,7 +373,7 @@ galaxy.assign(softmax=softmax(galaxy).round(2), hardmax=1 * hardmax)
 # from two. *One-vs-rest* (or one-vs-all) has $C$ sigmoid units, each asked "this class or not?"; their
 # answers are divided by their sum. *One-vs-one* has a unit for each of the $C (C - 1) / 2$ pairs, and
 # they vote. Is softmax better, or faster? We ask scikit-learn for all three, on pictures of handwritten
-# digits of 28 × 28 pixels and without a hidden layer.
+# digits of 28 × 28 pixels.
 #
 # How do we judge? By pictures that nothing was fitted to. We set 1,000 *test* pictures aside, which
 # choose nothing. The others make four training sets that share no picture. In each, 800 are to learn
@@ -437,7 +437,9 @@ pd.Series(seconds).round(1).to_frame("CPU seconds, all penalties and training se
 # %% [markdown]
 # A surprise: the 45 models read the most digits, and they take nothing like 45 times as long. Each is
 # one unit and looks at a fifth of the pictures: a pass through them costs 45 / 5 = 9 units, where
-# softmax has ten. What softmax has are its probabilities: they are better than those of one-vs-rest.
+# softmax has ten. (Look again: 45 units, a step for each, and votes that are added up. That is a hidden
+# layer, trained pair by pair.) What softmax has are its probabilities: they are better than those of
+# one-vs-rest.
 #
 # *Learned: softmax makes scores into probabilities that sum to 1. It need not be the most accurate.*
 #
@@ -591,9 +593,9 @@ lowest = log_loss(yardsticks.moons_probability(fresh))
 
 # %% [markdown]
 # **Predict.** One unit; three tanh units in a hidden layer; eight. Draw the border that each will find.
-# Now we start each network ten times, from other random weights. Will it find the same border each
-# time? Will more steps help? (In the figure, discs are class 0 and triangles class 1; the border is where a network gives
-# both a half. Dashed is the best possible.)
+# Now we start each network ten times, from other random weights. Will it find the same border each time?
+# Will more steps help? (In the figure, discs are class 0 and triangles class 1; the border is where a
+# network gives both a half. Dashed is the best possible.)
 
 # %%
 points, side = yardsticks.moons(500, SEED)
@@ -602,9 +604,8 @@ found = {"one unit": [lambda points: one.predict_proba(points)[:, 1]]}
 for units, steps in ((3, 1_000), (3, 10_000), (8, 1_000)):
     starts = [np.random.default_rng((SEED, k)) for k in range(STARTS)]  # the same for any steps
     title = f"{units} tanh units, {steps:,} steps"
-    found[title] = [
-        network(points, side, units, start, steps) for start in tqdm(starts, leave=False)
-    ]
+    starts = tqdm(starts, leave=False)
+    found[title] = [network(points, side, units, start, steps) for start in starts]
 fig, axes = plt.subplots(1, 4, figsize=(18, 4.4), sharey=True)
 for ax, (title, classifiers) in zip(axes, found.items()):
     yardsticks.draw_borders(ax, classifiers, points, side)
@@ -618,14 +619,10 @@ _, early, late, eight = map(np.array, excess.values())
 text = "Moons: after 1,000 steps the worst of ten starts of three units loses to the best, nats"
 claim(text, np.ptp(early), above=0.05, headline=True)
 near = [np.mean(values < late.min() + 0.03) for values in (early, late)]  # within 0.03 of the best
-claim(
-    "Moons: ten times the steps bring more of the ten near the best, share",
-    near[1] - near[0],
-    above=0,
-)
-claim(
-    "Moons: with eight units the worst start loses less, nats", np.ptp(eight), below=0.03, digits=3
-)
+text = "Moons: ten times the steps bring more of the ten near the best, share"
+claim(text, near[1] - near[0], above=0)
+text = "Moons: after 1,000 steps of eight units the worst start loses less, nats"
+claim(text, np.ptp(eight), below=0.03, digits=3)
 print(f"three units near the best: {near[0]:.0%} of the starts, later {near[1]:.0%}")
 
 # %% [markdown]
@@ -783,16 +780,16 @@ over = yardsticks.over_both(net - right["softmax"], "pictures")
 text = "Digits: the slide's network reads more than softmax alone"
 claim(text, **over, above=0, digits=3, headline=True)
 over = yardsticks.over_both(right["one-vs-one"] - net, "pictures")
-text = "Digits: one-vs-one, without a hidden layer, reads about as many"
+text = "Digits: one-vs-one reads about as many as the slide's network"
 claim(text, **over, above=-0.025, below=0.025, digits=3)
 over = yardsticks.over_both(right["SVM"] - net, "pictures")
 text = "Digits: an SVM reads more than the slide's network"
 claim(text, **over, above=0, digits=3, headline=True)
 
 # %% [markdown]
-# The hidden layer adds to softmax. But with a thousand pictures the SVM reads more, and one-vs-one
-# reads about as many without any hidden layer. A network is not the best tool for every job. What helps
-# it on pictures are layers made for them, [convolutions](../docs/glossary.md#convolution).
+# The hidden layer adds to softmax. But with a thousand pictures the SVM reads more, and one-vs-one about
+# as many, though its 45 units are trained pair by pair. A network is not the best tool for every job.
+# What helps it on pictures are layers made for them, [convolutions](../docs/glossary.md#convolution).
 #
 # *Learned: the slide's model is forward and back propagation on mini-batches. Learn, validate, test:
 # three sets, three jobs.*
@@ -859,7 +856,7 @@ plotting.show(yardsticks.TEXTS["curves"])
 
 # %% [markdown]
 # The rivals are tuned by the same validation points. The cheapest takes $\sin k\pi x$ and
-# $\cos k\pi x$ as features: a beat repeats itself, so we may guess that waves will fit.
+# $\cos k\pi x$ as features: a beat repeats itself. (It has an easy task: we made $f$ of two such waves.)
 
 # %% tags=["rtol=0.2", "atol=0.005"]
 fits |= yardsticks.by_validation(yardsticks.curve_rivals, x, y, 75, phase)
@@ -869,9 +866,8 @@ excess.agg(["mean", "sem"]).T.round(4)
 # %%
 deeper = path["two hidden layers"] - path["one hidden layer"]
 sooner, later = (claims.mean_and_error(way, "data sets") for way in (-deeper[0], deeper[-1]))
-claim(
-    "Curve: after 100 steps a second layer lowers the excess by", **sooner, above=0, headline=True
-)
+text = "Curve: after 100 steps at this rate a second layer lowers the excess by"
+claim(text, **sooner, above=0, headline=True)
 text = "Curve: after 2,000 steps a second layer raises the excess by"
 claim(text, **later, above=0, digits=3, headline=True)
 apart = {name: claims.mean_and_error(values - excess["one hidden layer"], "data sets")
@@ -879,12 +875,11 @@ apart = {name: claims.mean_and_error(values - excess["one hidden layer"], "data 
 text = "Curve: with the steps chosen it does not help, difference in excess"
 claim(text, **apart["two hidden layers"], above=-0.004, digits=4)
 claim("Curve: the excess of a line over that of one hidden layer", **apart["line"], above=0.3)
-claim("Curve: that of waves over it", **apart["waves"], below=0, digits=4)
 
 # %% [markdown]
 # The first hidden layer makes the line a curve; nearly all of the excess goes. The second learns sooner
-# and overfits sooner, and at its best it is no better. The waves are nearer than either. Depth is no aim
-# in itself, and this course will ask each time what it is good for.
+# at this learning rate (a larger one would suit one layer better) and overfits sooner, and at its best it
+# is no better. Depth is no aim in itself, and this course will ask each time what it is good for.
 #
 # *Learned: for a number, take the bend from the output and square the error. More layers are not better
 # by themselves.*

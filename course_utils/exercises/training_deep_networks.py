@@ -252,7 +252,7 @@ q3 = Exercise(
         ),
         "gamma forgotten": (
             lambda Z, gamma, beta, epsilon: _z_hat(Z, 1, beta, epsilon),
-            "β is there, but the scale γ is missing.",
+            "The shift β is there, but the scale γ is missing.",
         ),
         "only the z-score": (
             lambda Z, gamma, beta, epsilon: _z_hat(Z, 1, 0, epsilon),

@@ -32,8 +32,8 @@ TEXTS = {
     "epochs": "Mean log loss by epoch: on the pictures that the network learns from it falls and "
     "falls, on the validation pictures it soon stops falling.",
     "curves": "Left: a wavy curve with points around it; networks with one and two hidden layers "
-    "follow it. Right: excess by number of steps. With two layers it falls sooner, and then rises "
-    "again; with one it falls later and stays low.",
+    "follow it. Right: excess by number of steps at two rates. At the lower rate one layer falls "
+    "later; at both, two layers rise more in the end.",
 }
 
 

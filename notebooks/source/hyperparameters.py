@@ -144,15 +144,15 @@ errors = {
 print("\n".join(f"{name}: errors {share.mean():.3f}" for name, share in errors.items()))
 print(f"the network with the fewest errors in hindsight: {wrong[:, judge].mean(axis=1).min():.3f}")
 
-# %%
+# %% tags=["atol=0.01"]
 behind = 1.0 * errors["network, best of 1,300"] - errors["nearest neighbour"]
-text = "The chosen network makes more errors than the nearest neighbour, share of the digits"
 gap = claims.mean_and_error(behind, "digits")
-claim(text, **gap, above=-0.01, digits=3)
+print(f"network less nearest neighbour: {gap['value']:.3f} ± {gap['se']:.3f}")
 
 # %% [markdown]
 # So 1,300 trainings lost to a method without any, and so does the best of them in hindsight: no tuning of
-# *this* network helps. The rest of this lesson asks what tuning can do, and how one is fooled by it.
+# *this* network helps. (It is so on five other training sets, too: section 9.) The rest of this lesson
+# asks what tuning can do, and how one is fooled by it.
 #
 # *Learned: before you tune, try what needs no tuning.*
 #
@@ -1041,6 +1041,9 @@ stored.agg(["mean", "std", "min", "max"]).T.round(3)
 live = pd.Series(record)
 off = ((live - stored.mean()) / stored.std()).abs().mean()
 claim("This run agrees with the five stored ones, mean distance in their spreads", off, below=3)
+ahead = claims.mean_and_error(stored["nearest neighbour ahead"], "training sets")
+claim("Over five training sets the nearest neighbour is ahead of the best of 1,300 networks, by",
+      **ahead, above=0, digits=3)  # fmt: skip
 text = "On each of five training sets over-search costs by 30 rows, at least"
 claim(text, stored["256 to all, 30 rows"].min(), above=0, unit="nats", digits=3)
 ahead = stored["random, after 32"] - stored["TPE, after 32"]

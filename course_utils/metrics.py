@@ -177,32 +177,6 @@ def mixture_interval(
     return ends[0], ends[1]
 
 
-def variance_split(mu: ArrayLike, sigma: ArrayLike) -> Split:
-    """Predictive variance and its parts, by the law of total variance.
-
-    ``Var[y] = Var_w[E[y|w]] + E_w[Var[y|w]]``: how much the weight samples disagree (epistemic)
-    plus the noise that each of them expects (aleatoric).
-
-    Parameters
-    ----------
-    mu, sigma : array, shape (K, N)
-        Mean and standard deviation of the prediction of each weight sample.
-
-    Returns
-    -------
-    Split
-        Variances in squared units of mu. The total is computed from the mixture's second moment
-        and not as the sum of the two parts.
-    """
-    mu, sigma = _normals(mu, sigma)
-    centred = mu - mu.mean(axis=0)  # the second moment about the mean loses no digits
-    return Split(
-        total=(centred**2 + sigma**2).mean(axis=0),
-        epistemic=mu.var(axis=0),
-        aleatoric=(sigma**2).mean(axis=0),
-    )
-
-
 def entropy_split(probabilities: ArrayLike) -> Split:
     """Predictive entropy and its parts for a classifier.
 

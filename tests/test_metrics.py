@@ -100,28 +100,6 @@ def test_covered_are_those_inside_the_interval():
         np.testing.assert_array_equal(metrics.covered(values, mu, sigma, 0.8), inside)
 
 
-def test_variance_split_is_that_of_draws():
-    total, epistemic, aleatoric = metrics.variance_split(mu, sigma)
-    drawn = draw()
-    squares = (drawn - drawn.mean(axis=0)) ** 2
-    assert (abs(squares.mean(axis=0) - total) < 5 * squares.std(axis=0) / np.sqrt(DRAWS)).all()
-    np.testing.assert_allclose(total, mixture().variance().numpy())
-    np.testing.assert_allclose(epistemic, [np.var(means) for means in mu.T])
-    np.testing.assert_allclose(aleatoric, [np.mean(s**2) for s in sigma.T])
-
-
-@pytest.mark.parametrize("offset", [0, 1e6])
-def test_variances_add_up_however_far_from_zero(offset):
-    split = metrics.variance_split(mu + offset, sigma)
-    np.testing.assert_allclose(split.total, split.epistemic + split.aleatoric, rtol=1e-12)
-
-
-def test_one_sample_has_no_epistemic_variance():
-    split = metrics.variance_split(mu[:1], 0.5)
-    np.testing.assert_array_equal(split.epistemic, 0)
-    np.testing.assert_allclose(split.total, 0.25)
-
-
 def test_entropy_split_against_scipy():
     total, epistemic, aleatoric = metrics.entropy_split(probabilities)
     mean = probabilities.mean(axis=0)
@@ -193,7 +171,6 @@ def test_calibration_error_of_known_cases(confidence, correct, expected):
         lambda: metrics.mixture_cdf(y, mu[0], sigma[0]),
         lambda: metrics.covered(y, mu[0], sigma[0], 0.9),
         lambda: metrics.mixture_interval(mu[0], sigma[0], 0.9),
-        lambda: metrics.variance_split(mu[0], sigma[0]),
     ],
 )
 def test_a_forgotten_axis_of_samples_is_named(score):

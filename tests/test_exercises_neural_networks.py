@@ -439,6 +439,7 @@ WRONG = {
             "a column of 2000 and −1000 is still too large",
         ),
         "mean of all": (lambda Z: naive(Z - Z.mean()), "is still too large for `np.exp`"),
+        "long doubles": (lambda Z: naive(Z.astype(np.longdouble)), "Not yet"),
         "nan to 0": (lambda Z: np.nan_to_num(naive(Z)), "For Z = 2000, one of your numbers is 0"),
         "infinity": (
             lambda Z: np.where(np.abs(Z) < 900, q3.answer(Z), np.inf),

@@ -182,6 +182,7 @@ q3 = Exercise(
         (arrays(4, (4, 4))[0],),
         (arrays(5, (5, 1))[0],),
         (np.array([[0.0], [2000.0], [1000.0]]),),
+        (np.array([[20000.0], [19999.0]]),),  # too large for long doubles as well
     ],
     praise="Only differences within a column count, so its largest number may as well be 0. Then "
     "no exponential exceeds 1, and no sum is smaller than 1: nothing can overflow or be 0/0.",

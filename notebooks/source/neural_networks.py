@@ -92,7 +92,7 @@ plotting.show("Graphs of circles and arrows: one unit, two layers, three layers.
 # for each feature and a column for each tumour.
 
 # %%
-X, y, largest = yardsticks.tumours()  # the last one, a number to predict, comes later
+X, y, largest = yardsticks.tumours()  # largest: radius of the largest nuclei, for the linear unit
 n, m = X.shape
 print(f"X: {n} features of {m} tumours, {y.sum():.0f} of them malignant")
 
@@ -661,9 +661,9 @@ claim("Moons: a hundred untrained units have the lower log loss, nats", **better
 # *fewer* units: eight that nobody trained are not enough, but twice as many are, and a hundred are
 # even better.
 #
-# **Where to start.** In section 1 the weights started at zero. Here equal units would get equal
-# gradients and stay equal for ever: eight would do the work of one (exercise 5). Random weights break
-# the tie. *How large* they should be is a question for the lesson `training_deep_networks`.
+# **Where to start.** In section 1 the weights started at zero. Here, from zero, nothing but the last
+# bias would move; and equal units would get equal gradients and stay equal for ever: eight would do the
+# work of one (exercise 5). Random weights break the tie. *How large* they should be is a question for the lesson `training_deep_networks`.
 #
 # **Try it.** A network that learns before your eyes. One hidden unit on the moons: which border can it
 # draw? The spiral with ReLU: one layer of eight units, or three? What does depth bring when the
@@ -673,6 +673,10 @@ claim("Moons: a hundred untrained units have the lower log loss, nats", **better
 explorers.playground(yardsticks.playgrounds(points, side, SEED))
 
 # %% [markdown]
+# (One unit draws a straight line, whatever its bend. On the spiral three layers mostly come further than
+# one: there depth helps. With the identity no depth bends the border. The playground trains with Adam,
+# which section 7 names.)
+#
 # *Learned: hidden units bend the border. They need different starts, and more than one try.*
 #
 # ## 7. The slide's Keras model, step by step
@@ -733,7 +737,8 @@ plotting.show(yardsticks.TEXTS["epochs"])
 # %%
 gap = validated - learned
 grown = claims.mean_and_error(gap[:, -1] - gap[:, 9], "training sets")
-claim("Digits: from epoch 10 to 20 the two curves part by another, nats", **grown, above=0)
+text = "Digits: from epoch 10 to 20 the gap between the curves grows by, nats"
+claim(text, **grown, above=0, digits=3)
 
 # %% [markdown]
 # An epoch has 800 / 32 = 25 steps, so these were 500. The first curve falls on and on, the second soon
@@ -872,7 +877,8 @@ apart = {name: claims.mean_and_error(values - excess["one hidden layer"], "data 
          for name, values in excess.items()}  # fmt: skip
 text = "Curve: with rate and steps chosen it does not help, difference in excess"
 claim(text, **apart["two hidden layers"], above=-0.004, digits=4)
-claim("Curve: the excess of a line over that of one hidden layer", **apart["line"], above=0.3)
+text = "Curve: the excess of a line over that of one hidden layer"
+claim(text, **apart["line"], above=0.3, digits=3)
 
 # %% [markdown]
 # The first hidden layer makes the line a curve; nearly all of the excess goes. The second learns sooner

@@ -207,7 +207,7 @@ def ridge(
 
 
 def trees(
-    x: ArrayLike, y: ArrayLike, seen: ArrayLike, number: int = 150
+    x: ArrayLike, y: ArrayLike, seen: ArrayLike, number: int = 100
 ) -> tuple[np.ndarray, float]:
     """Fit extremely randomised trees; sigma comes from trees that did not see a row.
 

@@ -31,7 +31,7 @@ q1 = Exercise(
         (np.array([3.0, 1.0, 1.0, 7.0, 4.0]), 1),
         (np.array([2.0]), 1),
     ],
-    tolerance=0.015,  # of a simulation with some ten thousand draws
+    tolerance=0.015,  # of a simulation with some thirty thousand draws
     praise="With all N trials drawn it is the smallest loss, with one it is the mean.",
     mistakes={
         "with replacement": (
@@ -57,7 +57,7 @@ q1 = Exercise(
         ),
     },
     otherwise="How probable is it that the winner has rank i among all N? None of the better ones "
-    "may be drawn. A simulation needs some ten thousand draws, without replacement.",
+    "may be drawn. A simulation needs some thirty thousand draws, without replacement.",
     hints=[
         "For small N, `itertools.combinations(losses, K)` lists all ways to draw K of N: average "
         "the minimum of each. That is a right answer.",

@@ -80,6 +80,10 @@ class Network(keras.Model):
         super().__init__()
         self.stack = list(stack)
 
+    def build(self, shape) -> None:
+        """Build the layers by one call with zeros: Keras would trace a graph for it instead."""
+        self.call(ops.zeros([n or 1 for n in shape]))
+
     def call(self, x):
         """Return what the last layer gives."""
         for layer in self.stack:
@@ -182,7 +186,7 @@ def quality_rivals(x: np.ndarray, y: np.ndarray) -> dict[str, Callable]:
         the prediction, (1, n) each.
     """
     line = make_pipeline(StandardScaler(), BayesianRidge()).fit(x, y)
-    trees = RandomForestRegressor(150, max_features=0.4, oob_score=True, random_state=0).fit(x, y)
+    trees = RandomForestRegressor(100, max_features=0.4, oob_score=True, random_state=0).fit(x, y)
     cut = len(x) * 5 // 6
     boosted = HistGradientBoostingRegressor(learning_rate=0.05, max_iter=300, max_leaf_nodes=15)
     with threadpool_limits(1, "openmp"):  # its threads wait for one another on a busy machine

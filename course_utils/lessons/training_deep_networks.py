@@ -32,13 +32,14 @@ TEXTS = {
     "With tanh and gain 1 they hardly fall, with gain 2 they grow. With ReLU and gain 1 the one by "
     "activations falls, the one by weights is level.",
     "equal": "Training loss by step. At the rate 0.032 batch normalisation is above plain all the "
-    "way, at 0.1 below it after a while.",
+    "way, at 0.1 below it.",
     "rates": "Training loss against the learning rate after 120, 360 and 720 steps. Batch "
     "normalisation is above plain at small rates, below it at large ones, and goes on where plain "
     "has ended. Its lowest point is far below that of plain after 120 steps, and as low after 720. "
     "One hidden layer is lowest.",
     "starts": "Loss against the factor on the first weights. Plain and clipped networks learn near "
-    "the factor 1 only, normalised ones everywhere, best at or below 1.",
+    "the factor 1 only, normalised ones everywhere, best at or below 1, one layer nearly "
+    "everywhere.",
     "steps": "How far the gradient has changed after a step, against the rate of the step. At "
     "the same rate batch normalisation is above plain for short steps and far below for long ones; "
     "at its own rate it is below everywhere.",
@@ -410,7 +411,7 @@ def draw_rates(axes: Sequence[Axes], rates: np.ndarray, losses: dict[int, dict])
 
 def draw_starts(ax: Axes, factors: np.ndarray, losses: dict[str, np.ndarray]) -> None:
     """Draw the loss at the best rate (S,) of each start by the factor on its first weights."""
-    looks = (("o", 15, "none"), ("s", 7, "full"), ("X", 9, "full"))  # one can stand in another
+    looks = (("o", 15, "none"), ("s", 7, "full"), ("X", 9, "full"), ("^", 9, "full"))
     for (name, loss), (marker, ms, fill) in zip(losses.items(), looks, strict=False):
         style = {"ms": ms, "fillstyle": fill, "mew": 2, "color": _COLORS[name]}
         ax.semilogx(factors, loss, marker, label=name, **style)

@@ -433,7 +433,7 @@ def negative_log_likelihood(y, output):
 
 def compiled(*stack, inputs=12, steps=300, loss=negative_log_likelihood):
     model = lesson.Network(*stack)
-    model(np.zeros((2, inputs), "float32"))
+    model.build((2, inputs))
     rate = keras.optimizers.schedules.CosineDecay(0.02, steps)
     model.compile(keras.optimizers.Adam(rate), loss=loss)
     return model
@@ -609,7 +609,7 @@ exercises.q4.check(fair_sigma)
 #   once more, for settings instead of weights. Or each weighted by how well it predicts left-out wines,
 #   in a cross-validation (CV).
 # * **independent weights**: weighted by evidence, by CV, or by their own ELBO.
-# * **trees**: 150 random trees, one answer, with a $\sigma$ from wines that a tree did not see.
+# * **trees**: 100 random trees, one answer, with a $\sigma$ from wines that a tree did not see.
 
 
 # %%

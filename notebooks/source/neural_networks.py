@@ -661,9 +661,10 @@ claim("Moons: a hundred untrained units have the lower log loss, nats", **better
 # *fewer* units: eight that nobody trained are not enough, but twice as many are, and a hundred are
 # even better.
 #
-# **Where to start.** In section 1 the weights started at zero. Here, from zero, nothing but the last
-# bias would move; and equal units would get equal gradients and stay equal for ever: eight would do the
-# work of one (exercise 5). Random weights break the tie. *How large* they should be is a question for the lesson `training_deep_networks`.
+# **Where to start.** In section 1 the weights started at zero. Here, from zero, nothing but the last bias
+# would move; and equal units would get equal gradients and stay equal for ever: eight would do the work
+# of one (exercise 5). Random weights break the tie. *How large* they should be is a question for the
+# lesson `training_deep_networks`.
 #
 # **Try it.** A network that learns before your eyes. One hidden unit on the moons: which border can it
 # draw? The spiral with ReLU: one layer of eight units, or three? What does depth bring when the
@@ -674,8 +675,8 @@ explorers.playground(yardsticks.playgrounds(points, side, SEED))
 
 # %% [markdown]
 # (One unit draws a straight line, whatever its bend. On the spiral three layers mostly come further than
-# one: there depth helps. With the identity no depth bends the border. The playground trains with Adam,
-# which section 7 names.)
+# one: there depth helps. With the identity no depth bends the border. The playground trains with
+# [Adam](../docs/glossary.md#adam), which section 7 names.)
 #
 # *Learned: hidden units bend the border. They need different starts, and more than one try.*
 #
@@ -703,7 +704,7 @@ claims.check("Its parameters are those of 784–128–10", counted, parameters((
 
 # %% [markdown]
 # **Step 2: say how to learn.** `compile` names three things. The *optimiser* takes the steps;
-# [Adam](../docs/glossary.md#adam) takes cleverer ones than $w := w - \alpha\,dw$, which the lesson
+# *Adam* takes cleverer ones than $w := w - \alpha\,dw$, which the lesson
 # `optimizers` explains. The *loss* is the cross-entropy; "sparse" means that labels are given as 0 to 9
 # and not one-hot. *Metrics* are only reported.
 #

@@ -16,7 +16,7 @@
 # | **Slides** | *Machine Learning for Astrophysics*, *As we saw in the first day, it is important to keep a balance*, *Another efficient technique is the dropout regularization*, and one sentence of *Batch normalization makes the hyperparameters search easier* |
 # | **You will be able to** | turn a prior into a penalty and back; say why early stopping is one, too; write a step that ends at exactly zero; tell L2 from weight decay; use dropout, and tell what it does from what is said of it; compare remedies fairly |
 # | **You need** | the lesson [`neural_networks`](neural_networks.ipynb); the normal distribution, Bayes' rule, eigenvectors |
-# | **Time** | 85 minutes, and 25 more for what is marked *further* |
+# | **Time** | 90 minutes, and 25 more for what is marked *further* |
 
 # %% tags=["nbval-ignore-output"]
 import course_utils
@@ -270,8 +270,9 @@ for chooser, parts in choosers.items():
               headline=way[0] == "s" and chooser[0] == "c")  # fmt: skip
 
 # %% [markdown]
-# A belief costs nothing, if it is right. Without it, either way pays. Early stopping costs no computing,
-# and so it is the [baseline](../docs/glossary.md#baseline) of this lesson: **each remedy must beat it**.
+# A belief costs nothing, if it is right. Without it, either way pays, and early stopping more. But one training
+# tries all numbers of steps. So it is the [baseline](../docs/glossary.md#baseline) of this lesson: **each
+# remedy must beat it**. (That the point lies below the dashed line, if it does, is luck of these worlds.)
 #
 # **Try it.** Choose a remedy and its strength, and watch the curve and its forty weights. ($L_1$ is the
 # next section's.)
@@ -452,7 +453,7 @@ claims.check("Decoupled decay: the way is 0.1 (1 − αλ)^t", decoupled, exact,
 
 # %% [markdown]
 # Why? $V$ is proportional to $\lambda$ and so is $\sqrt S$: in the ratio $\lambda$ cancels. (Later steps
-# are a little shorter than $\alpha$, since $S$ remembers the larger gradients before.) So where the data
+# are shorter than $\alpha$, since $S$ remembers the larger gradients before.) So where the data
 # do not pull, $\lambda$ does not matter, and where they do, $\sqrt S$ divides the penalty as well.
 # Decoupled decay treats all weights alike. So does the proximal step of $L_1$, past Adam.
 #
@@ -462,10 +463,11 @@ claims.check("Decoupled decay: the way is 0.1 (1 − αλ)^t", decoupled, exact,
 # ## 5. Dropout
 #
 # "For each training step, do not update ALL the weights in the layers, but turn a random fraction (e.g.
-# 20%) off", says the slide *Another efficient technique is the dropout regularization*. To be precise:
-# in each step each hidden *unit* is switched off with probability $p$, the rate. Its activation becomes
-# 0, and it takes no part in this step, forwards or backwards. To answer, all units are on. Then the
-# next layer would receive more than it was used to. *Inverted dropout* mends that in training.
+# 20%) off", says the slide *Another efficient technique is the dropout regularization*. To be precise: in
+# each step, and for each example anew, each hidden *unit* is switched off with probability $p$, the rate.
+# Its activation becomes 0, and it takes no part in this step, forwards or backwards. To answer, all units
+# are on. Then the next layer would receive more than it was used to. *Inverted dropout* mends that in
+# training.
 #
 # ### Exercise 4: the scaling forgotten
 #
@@ -535,13 +537,13 @@ METHODS = {
 }
 
 
-def compete(methods, steps=TRAIN_STEPS, sets=sets, **settings):
+def compete(methods, steps=TRAIN_STEPS, sets=sets, y=digits.y, rates=RATES, **settings):
     """Train each method at each rate and judge it; of the choices, looks come before rates."""
-    each = {name: [{"alpha": alpha} | one for alpha in RATES for one in strengths]
+    each = {name: [{"alpha": alpha} | one for alpha in rates for one in strengths]
             for name, strengths in methods.items()}  # fmt: skip
     draws, n = np.random.default_rng(SEED), sets.shape[1]
     batches = np.array([[draws.permutation(n)[:50] for _ in sets] for _ in range(steps)])
-    return lesson.contest(pixels, digits.y, sets, judges, batches, each,
+    return lesson.contest(pixels, y, sets, judges, batches, each,
                           units=HIDDEN, every=steps // LOOKS, seed=SEED, **settings)  # fmt: skip
 
 
@@ -573,16 +575,17 @@ def table(names):
     return pd.DataFrame(means, columns).T.round(3)
 
 
+lead = gain("dropout", 0, "decoupled decay")
+print(f"dropout's lead over decoupled decay: {lead['value']:.3f} ± {lead['se']:.3f} in log loss")
 table(contest)
 
 # %%
-for column, what in ((0, "log loss"), (1, "the share wrong")):
-    claim(f"Dropout gains over early stopping, in {what}", **gain("dropout", column),
-          above=0, digits=3, headline=column == 0)  # fmt: skip
+claim("Dropout gains over early stopping, in log loss", **gain("dropout"), above=0, digits=3,
+      headline=True)  # fmt: skip
+claim("Where errors choose, dropout gains little, in the share wrong", **gain("dropout", 2),
+      above=-0.01, below=0.015, digits=3)  # fmt: skip
 claim("Decoupled decay gains over early stopping, in log loss", **gain("decoupled decay"),
       above=0, digits=3)  # fmt: skip
-claim("Dropout's lead over decoupled decay, in log loss", **gain("dropout", 0, "decoupled decay"),
-      above=-0.02, below=0.03, digits=3)  # fmt: skip
 plain = looks["early stopping"]
 kept = {"to the end": np.s_[-4:], "fast": np.s_[3::4], "fast, to the end": np.s_[-1:]}
 scores |= {name: lesson.judged(plain, choices) for name, choices in kept.items()}
@@ -595,9 +598,9 @@ claim(f"{at_end} with both rates tuned, in log loss", **gain("early stopping", 0
       below=0.02, digits=3)  # fmt: skip
 
 # %% [markdown]
-# Dropout gains over early stopping, in log loss and in errors. Decoupled decay gains about as much here.
-# (With other seeds dropout was more often ahead than behind.) For $L_1$ and $L_2$ we claim nothing: with
-# some seeds their gains are within two standard errors.
+# Dropout gains over early stopping in log loss. Decoupled decay gains, too: here about as much, with most
+# other seeds less. For $L_1$ and $L_2$ we claim nothing: with some seeds their gains are within two
+# standard errors. And in errors, if errors choose (last column), no remedy's gain can be told from chance.
 #
 # And early stopping itself, the cheapest remedy? At the fastest rate it is worth much. Once the rate is
 # tuned, training to the end is as good: at a slow rate 360 steps *are* an early stop. And stopping mends
@@ -609,43 +612,85 @@ claim(f"{at_end} with both rates tuned, in log loss", **gain("early stopping", 0
 # adds to the outputs, in mean square, is its work. Which share of it does the strongest quarter of the
 # units do? And how many new mistakes are there without them?
 #
-# **Predict.** Which of the three spreads its work most? Which suffers least? Which know their own pictures
-# by heart?
+# **Predict.** Which of the three spreads its work most? Which suffers least?
 
 # %%
 three = {"plain": ("early stopping", 1), "decoupled decay, λ = 1": ("decoupled decay", 3),
          "dropout, p = 0.5": ("dropout", 2)}  # fmt: skip
-own, new = ((pixels[which], digits.y[which]) for which in (sets, judges))
-rows = {}
+new, rows = (pixels[judges], digits.y[judges]), {}
 for text, (name, k) in three.items():
     end = [part[:, k] for part in looks[name].end]
     work = np.sort(lesson.contributions(end, new[0]))  # (SETS, HIDDEN)
     share = work[:, -HIDDEN // 4 :].sum(axis=1) / work.sum(axis=1)
     whole, cut = (lesson.mistakes(end, *new, without=units) for units in (0, HIDDEN // 4))
     size = np.sqrt((end[0] ** 2).mean(axis=(1, 2)))
-    rows[text] = np.array([1 - lesson.mistakes(end, *own), share, cut - whole, size])  # (4, SETS)
-names = ["own pictures right", "work of the top quarter", "new mistakes without it", "size of W1"]
+    rows[text] = np.array([share, cut - whole, size])  # (3, SETS)
+names = ["work of the top quarter", "new mistakes without it", "size of W1"]
 pd.DataFrame({text: row.mean(axis=1) for text, row in rows.items()}, names).round(3)
 
 # %%
 plainly, _, dropped = rows.values()
 over = "training sets"
-claim("With dropout, too, networks know their own pictures by heart: share right",
-      **claims.mean_and_error(dropped[0], over), above=0.98, headline=True)  # fmt: skip
 claim("The strongest quarter's share of the work: dropout's less that of plain networks",
-      **claims.mean_and_error(dropped[1] - plainly[1], over), above=-0.05, below=0.05)  # fmt: skip
+      **claims.mean_and_error(dropped[0] - plainly[0], over), above=-0.05, below=0.05)  # fmt: skip
 claim("Without their strongest units plain networks make more new mistakes than dropout's, by",
-      **claims.mean_and_error(plainly[2] - dropped[2], over), above=0.02)  # fmt: skip
+      **claims.mean_and_error(plainly[1] - dropped[1], over), above=0.02)  # fmt: skip
 claim("Dropout hardly changes the size of the first weights, by the factor",
-      **claims.mean_and_error(dropped[3] / plainly[3], over), above=0.9, below=1.1)  # fmt: skip
+      **claims.mean_and_error(dropped[2] / plainly[2], over), above=0.9, below=1.1)  # fmt: skip
 
 # %% [markdown]
 # Neither half of the sentence holds here. The work is spread no more than without dropout, and the first
 # weights are as large. What dropout gives is another thing: the network can do *without* its units, even
-# the strongest. It had to all along.
+# the strongest. It had to all along. (Decay gives some of that, too.)
 #
-# *Learned: dropout gains, decoupled decay about as much. Dropout neither shrinks nor spreads. Stopping early
-# mends the confidence of a network that learns fast, not its errors.*
+# **Who learns by heart?** Our labels are right, so whoever knows his own pictures may have understood them.
+# Now we lie: in each training set a fifth of the labels become wrong ones, drawn at random. A network that
+# repeats a lie has learned it by heart. All train at the rate 0.003 to the end; one stops after a quarter of
+# the steps.
+#
+# **Predict.** What share of the lies does each repeat? And who is wrong least often on new pictures?
+
+# %%
+liars, lies = sets[:, ::5], digits.y.copy()
+lies[liars] = (lies[liars] + np.random.default_rng(SEED).integers(1, 10, liars.shape)) % 10
+by_heart = {"plain": [{}], "decoupled decay, λ = 1": [{"decay": 1}],
+            "dropout, p = 0.5": [{"drop": 0.5}], "dropout, p = 0.7": [{"drop": 0.7}]}  # fmt: skip
+told = compete(by_heart, y=lies, rates=[0.003])
+told |= compete({"plain, stopped": [{}]}, TRAIN_STEPS // 4, y=lies, rates=[0.003])
+rows = {}
+for text, looked in told.items():
+    end = [part[:, 0] for part in looked.end]
+    repeated = 1 - lesson.mistakes(end, pixels[liars], lies[liars])
+    rows[text] = np.array([repeated, lesson.mistakes(end, *new)])  # (2, SETS)
+names = ["lies repeated", "new pictures wrong"]
+pd.DataFrame({text: row.mean(axis=1) for text, row in rows.items()}, names).T.round(3)
+
+# %%
+plainly, _, _, dropped, stopped = rows.values()
+claim("Plain networks repeat a share of the lies", **claims.mean_and_error(plainly[0], over),
+      above=0.9)  # fmt: skip
+for text, other, least, main in (("Dropout with p = 0.7 repeats", dropped, 0.2, False),
+                                 ("Stopping early repeats", stopped, 0.4, True)):  # fmt: skip
+    claim(
+        f"{text} fewer of the lies, share less",
+        **claims.mean_and_error(plainly[0] - other[0], over),
+        above=least,
+        headline=main,
+    )
+    claim(
+        f"{text} fewer of the lies, and saves mistakes on new pictures, share",
+        **claims.mean_and_error(plainly[1] - other[1], over),
+        above=0.01,
+        digits=3,
+    )
+
+# %% [markdown]
+# Trained to the end without a remedy, networks repeat nearly every lie. Decay and dropout with $p = 0.5$
+# resist a few, stronger dropout more, and who stops early resists most. And now stopping does mend
+# errors: what it leaves unlearned is wrong.
+#
+# *Learned: in log loss dropout gains, decoupled decay mostly less. Dropout neither shrinks nor spreads.
+# Stopping early keeps lies from being learned; where labels are right it mends confidence, not errors.*
 #
 # ## 7. What would something cheaper have done?
 #
@@ -680,9 +725,6 @@ plotting.show(lesson.TEXTS["rivals"])
 table(shown)
 
 # %%
-own_right = 1 - lesson.mistakes([part[:, 1] for part in looks["pictures moved"].end], *own)
-claim("Trained on moved pictures, networks know their own by heart as well: share right",
-      **claims.mean_and_error(own_right, over), above=0.98)  # fmt: skip
 claim("What is gained with a smaller network", **gain("smaller networks"), below=0.01,
       unit="nats", digits=3)  # fmt: skip
 claim("With twice as many pictures one gains over early stopping",
@@ -716,9 +758,9 @@ claim("What a support vector machine gains over the network with dropout, in the
 claim
 
 # %% [markdown]
-# **What keeps a network from learning by heart?** Nothing that we looked at: with decay, with dropout and
-# on moved pictures, the networks know their own pictures in the end. That alone is no harm. What is wrong
-# shows on new pictures only: there, a network that trains on and on gets too sure of itself.
+# **What keeps a network from learning by heart?** Above all an early stop: on the curve, and where labels lie.
+# Decay and dropout resist for a while. Where labels are right, too long a training does little harm to the
+# answers and much to their confidence, and dropout mends more of that than stopping alone.
 #
 # **What to do with it.** Get more data, or ask what you know about them: what may be changed in an input
 # without changing the answer? Add dropout or decoupled decay. Tune the learning rate and the number of

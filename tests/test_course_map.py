@@ -54,6 +54,8 @@ def test_a_lesson_begins_as_the_map_says_and_its_core_can_be_finished(name):
 def test_what_lecturers_are_told_to_choose_fits(name):
     plan = re.search(rf"^### {name}: .*?(?=^##|\Z)", LECTURERS, re.MULTILINE | re.DOTALL)
     assert plan, f"docs/lecturers.md needs a heading '### {name}: ?' and a plan"
+    rows = re.findall(r"^\| \d+\. .*", plan[0], re.MULTILINE)
+    assert rows and all(course_map.ROW.match(row) for row in rows), "minutes have no column"
     parts = {part.number: part for part in course_map.sections(notebooks.read_source(name))}
     choices = {int(length): rest for length, *rest in CHOICE.findall(plan[0])}
     assert {*choices} == {45, 90}

@@ -116,7 +116,7 @@ claims.check(text, by_keras, loss[place].mean(), within=0.1)
 # regression, or the *nearest neighbour*, which names each digit after the most similar of the 300?
 #
 # All learn from the same 300 rows. The first 300 of the others choose settings: the network's by its log
-# loss, as in all that follows; by errors the penalty of
+# loss, as in most of what follows; by errors the penalty of
 # [logistic regression](../docs/glossary.md#logistic-regression), and `gamma` of a support vector machine, which
 # is here for comparison only. The last 1,197 judge.
 
@@ -716,8 +716,8 @@ behind = claims.mean_and_error(anywhere[:, 15] - curves["random"][:, 15], "draws
 claim("After 16 trials they are behind random search, by", **behind, above=0, unit="nats")
 
 # %% [markdown]
-# So most of the sweep's lead is what it was told. From anywhere it needs one more round, and until then it
-# is behind random search.
+# So most of the sweep's lead is what it was told. From anywhere some are lost in the first round, so that
+# on average it is behind random search; the second round finds nearly all of them.
 #
 # *Learned: start from what you know and change one thing at a time, or let a model of the scores choose.
 # Random search is the yardstick, and grids are for few settings.*
@@ -807,7 +807,7 @@ claim
 # The alcohol of 178 wines is to be predicted from twelve other measurements and all their products, 90
 # columns in all, by 40 wines. **Predict.** Which chooses $\alpha$ and $\sigma$ best: the evidence of 40
 # wines, five-fold cross-validation, a validation set of ten of them, or nobody, with $\alpha = 100$ and
-# $\sigma = 0.63$ for all draws? (This pair is good for other measurements of these wines, too.)
+# $\sigma = 0.63$ for all draws? (This pair is good for most other measurements of these wines.)
 
 # %%
 ALPHAS, SIGMAS = np.meshgrid(np.logspace(-3, 4, 29), np.logspace(-0.8, 0.3, 12), indexing="ij")

@@ -469,10 +469,10 @@ explorers.descend(H, start, BOX)
 
 # %% [markdown]
 # What does the turn cost, and which β suits a valley? Section 3 says that κ decides: in the long run
-# momentum wants $\beta = 0.67$ for $\kappa = 100$ and $0.88$ for $1000$. Now each rule gets its best
-# α and β (for Adam $\beta_M$) from a grid, for each valley anew. In 20 dimensions, from ten starts and
-# with as many turns, we count the steps until $J$ stays below a thousandth of its first value (to the
-# end of 600 steps).
+# momentum wants $\beta = 0.67$ for $\kappa = 100$ and $0.88$ for $1000$. Now each rule gets its best α
+# and β (for Adam $\beta_M$; none above 0.95) from a grid, for each valley anew. In 20 dimensions, from
+# ten starts and with as many turns, we count the steps until $J$ stays below a thousandth of its first
+# value (to the end of 600 steps).
 #
 # **Predict.** Which rule is the fastest in the straight valley, and which in the turned one?
 
@@ -797,7 +797,7 @@ claim("With decay, a warm-up lets Adam bear more rates of the grid, by",
 # slides' $1-\beta$. Tuned, Adam and Nesterov are ahead early on, alike, and on the training pictures they
 # stay ahead. In test loss gradient descent with a good constant rate has caught up after eight
 # epochs, to within what five splits can tell. With decay the two lead by a few hundredths again. (All
-# this is of eight epochs. Try `EPOCHS = 16`: the faster a rule, the sooner it overfits.) What
+# this is of eight epochs. Try `EPOCHS = 16`: the fast rules overfit first, and the claim on decay fails.) What
 # stays is comfort: the others forgive more rates, and a warm-up widens the range that Adam bears.
 #
 # Choi et al. (2019) found in large networks that who wins depends on the *search space* of each.
@@ -912,9 +912,9 @@ claims.check("Nesterov arrives", ends["Nesterov"], 0, within=1e-6)
 pd.DataFrame(ends, [f"step {t}" for t in range(295, 301)]).T.round(2)
 
 # %% [markdown]
-# With the setting that is best on every bowl of such curvatures momentum never arrives. Nesterov's
-# method is proved to arrive on *every* loss of this kind: that is what one pays the slower rate
-# for.
+# With the setting that is best on every bowl of such curvatures momentum never arrives from this start, 3.3
+# (from most others it does). Nesterov's method is proved to arrive on *every* loss of this kind from *every*
+# start: that is what one pays the slower rate for.
 #
 # **Adam**, say the slides, "works well literally everywhere and for every application". Take a loss
 # that is linear in a single weight, which is kept between −1 and 1. Of $P$ examples in a row one
@@ -946,8 +946,8 @@ claim("P = 1000: gradient descent ends at", ends["P = 1000"]["gradient descent"]
 ends.round(2)
 
 # %% [markdown]
-# To the wrong side, unless $S$ remembers longer than a round lasts. The one large slope enters $V$ and
-# $S$ together: it is divided by its own root. Right after it a step is at most about
+# To the wrong side, unless $S$ remembers about as long as a round lasts, or longer. The one large slope
+# enters $V$ and $S$ together: it is divided by its own root. Right after it a step is at most about
 # $\alpha\,(1-\beta_M)/\sqrt{1-\beta_R}$, however large $P$ is, and $V$ forgets it in some ten steps. The
 # others come $P - 1$ times. Then $S$ forgets it, and the many small slopes count in full. A longer memory
 # helps until the rounds are longer still: for $P = 1000$ even $\beta_R = 0.999$ does not reach −1. (Reddi

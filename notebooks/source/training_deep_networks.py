@@ -511,14 +511,15 @@ claim("One plain layer names a smaller share of the held-out pictures rightly by
       digits=3)  # fmt: skip
 
 # %% [markdown]
-# In seconds, the head start has turned into a delay by 720 steps. On *held-out* pictures a lead of a
-# point or two remains here, though every method may stop early (rate *and* number of steps, up to 720,
-# are chosen by the other starts). Clipping has some of the head start. And the cheapest rival wins: **one
-# layer** learns faster than ten normalised ones, in cheaper steps, and names as many held-out pictures
-# rightly. These digits do not need ten layers.
+# In seconds, the head start has turned into a delay by 720 steps. On *held-out* pictures a lead remains,
+# here of a point or two, with other starts of more, though every method may stop early (rate *and* number
+# of steps, up to 720, are chosen by the other starts). Clipping has some of the head start. And the
+# cheapest rival wins: **one layer** learns faster than ten normalised ones, in cheaper steps, and names
+# as many held-out pictures rightly. These digits do not need ten layers.
 #
 # *Learned: batch normalisation trains a deep network faster at first. Given time, plain training has the
-# same training loss; and a network that need not be deep needs no remedy.*
+# same training loss, if not the same held-out share; and a network that need not be deep needs no
+# remedy.*
 #
 # ## 6. Which rates, which starts?
 #

@@ -1,5 +1,6 @@
 """lessons.toml and what it says elsewhere: names, order, minutes, plans, the decks' slides."""
 
+import functools
 import re
 import warnings
 
@@ -14,7 +15,13 @@ LESSONS = {lesson["name"]: lesson for lesson in COURSE["lesson"]}
 READY = [name for name, lesson in LESSONS.items() if lesson["state"] == "ready"]
 CORE = 90  # minutes
 LECTURERS = (ROOT / "docs" / "lecturers.md").read_text(encoding="utf-8")
+PAGES = course_map.pages()
 CHOICE = re.compile(r"In (\d+) minutes: sections ([^.;]*?)(?:, with exercises? ([^.;]*))?[.;]")
+
+
+@functools.cache
+def sections(name: str) -> list[course_map.Section]:
+    return course_map.sections(notebooks.read_source(name))
 
 
 def numbers(text: str) -> set[int]:
@@ -34,9 +41,9 @@ def test_the_map_knows_every_source_and_each_lesson_stands_on_earlier_ones():
         assert set(lesson["decks"]) <= {*COURSE["decks"]}, name
 
 
-@pytest.mark.parametrize("path", course_map.pages(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 def test_map_and_minutes_are_those_of_the_lessons(path):
-    assert path.read_text(encoding="utf-8") == course_map.pages()[path], "run: make notebooks"
+    assert path.read_text(encoding="utf-8") == PAGES[path], "run: make notebooks"
 
 
 @pytest.mark.parametrize("name", READY)
@@ -46,7 +53,7 @@ def test_a_lesson_begins_as_the_map_says_and_its_core_can_be_finished(name):
     assert head.startswith(f"# {LESSONS[name]['title']}\n")
     assert f"**{LESSONS[name]['question']}**" in " ".join(head.split())
     assert "| **Time** |" in head
-    core, _ = course_map.minutes(course_map.sections(notebook))
+    core, _ = course_map.minutes(sections(name))
     assert name in COURSE["not_yet_rewritten"] or core <= CORE
 
 
@@ -56,7 +63,7 @@ def test_what_lecturers_are_told_to_choose_fits(name):
     assert plan, f"docs/lecturers.md needs a heading '### {name}: ?' and a plan"
     rows = re.findall(r"^\| \d+\. .*", plan[0], re.MULTILINE)
     assert rows and all(course_map.ROW.match(row) for row in rows), "minutes have no column"
-    parts = {part.number: part for part in course_map.sections(notebooks.read_source(name))}
+    parts = {part.number: part for part in sections(name)}
     choices = {int(length): rest for length, *rest in CHOICE.findall(plan[0])}
     assert {*choices} == {45, 90}
     for length, (chosen, exercises) in choices.items():
@@ -74,8 +81,8 @@ def test_every_slide_leads_to_a_section_that_is_there():
         for slide, goal in slides.items():
             name, _, section = goal.partition("#")
             if name in READY:
-                parts = course_map.sections(notebooks.read_source(name))
-                assert not section or section in [part.title for part in parts], (slide, goal)
+                titles = [part.title for part in sections(name)]
+                assert not section or section in titles, (slide, goal)
             elif goal:
                 assert name == "?" or name in LESSONS, (slide, goal)
                 uncovered.append(f"{deck}: {slide} ({name})")

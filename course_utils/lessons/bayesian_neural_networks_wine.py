@@ -186,7 +186,7 @@ def quality_rivals(x: np.ndarray, y: np.ndarray) -> dict[str, Callable]:
         the prediction, (1, n) each.
     """
     line = make_pipeline(StandardScaler(), BayesianRidge()).fit(x, y)
-    trees = RandomForestRegressor(100, max_features=0.4, oob_score=True, random_state=0).fit(x, y)
+    trees = RandomForestRegressor(150, max_features=0.4, oob_score=True, random_state=0).fit(x, y)
     cut = len(x) * 5 // 6
     boosted = HistGradientBoostingRegressor(learning_rate=0.05, max_iter=300, max_leaf_nodes=15)
     with threadpool_limits(1, "openmp"):  # its threads wait for one another on a busy machine

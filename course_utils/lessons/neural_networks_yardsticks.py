@@ -318,7 +318,7 @@ def by_steps(
     at: np.ndarray,
     numbers: Sequence[int],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Train a network on each data set for several numbers of steps, each time from a new start.
+    """Train a network on each data set for several numbers of steps, from the same start.
 
     Parameters
     ----------
@@ -336,9 +336,9 @@ def by_steps(
     wrong : array, shape (S,)
         Mean squared error in validation, over all data sets.
     """
-    outputs, wrong = [], []
+    outputs, wrong, models = [], [], [build() for _ in x]  # which training does not change
     for steps in numbers:
-        nets = training.fit_many([build() for _ in x], x[:, :learn], y[:, :learn], steps)
+        nets = training.fit_many(models, x[:, :learn], y[:, :learn], steps)
         outputs.append(nets(at)[..., 0])
         wrong.append(np.mean((nets(x[:, learn:]) - y[:, learn:]) ** 2))
     return np.array(outputs), np.array(wrong)

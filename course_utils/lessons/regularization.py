@@ -37,8 +37,8 @@ class Looks(NamedTuple):
     nll : array, shape (sets, choices, pictures)
         Minus log-likelihood of each judging picture; a choice is a pair of a look and a setting,
         looks first.
-    wrong : array, shape (sets, choices, pictures)
-        1 where the most probable class is not the right one, else 0.
+    wrong : array of bool, shape (sets, choices, pictures)
+        Whether the most probable class is not the right one.
     end : list of arrays, shape (sets, settings, ...)
         W1, b1, W2, b2 after the last step (and the scale of batch normalisation); examples are
         rows. Empty for what is no network.
@@ -107,7 +107,7 @@ def contest(
         for name in _USUAL
     }
     nets = _Networks(len(sets), x.shape[1], units, value, normalise, seed)
-    positions = tf.constant(moved(x).reshape(-1, x.shape[1]), tf.float32)
+    positions = tf.constant(moved(x.astype("float32")).reshape(-1, x.shape[1]))
     rng, labels = np.random.default_rng(seed), tf.constant(y, tf.int32)
     judged = tf.constant(x[judge], tf.float32), tf.constant(y[judge], tf.int32)
     found = []
@@ -162,7 +162,7 @@ def judged(looks: Looks, choices: slice = slice(None)) -> list[np.ndarray]:
         best = [half.mean(axis=2).argmin(axis=1) for half in choosers[::-1]]
         pairs = zip(halves, best, strict=True)
         chosen = [half[np.arange(len(half)), k] for half, k in pairs]
-        found.append(np.concatenate(chosen, axis=1))
+        found.append(np.concatenate(chosen, axis=1).astype("float32"))
     return found
 
 
@@ -171,9 +171,10 @@ class _Networks:
         rng, settings = np.random.default_rng(seed), value["alpha"].shape[1]
         own = np.where(value["units"] > 0, value["units"], units)
         self.own = tf.constant(np.arange(units) < own, tf.float32)  # (1, settings, 1, units)
-        first = rng.normal(size=(sets, 1, pixels, units)) * (2 / pixels) ** 0.5
+        first = rng.normal(size=(sets, 1, pixels, units)).astype("float32") * (2 / pixels) ** 0.5
         second = rng.normal(size=(sets, 1, units, 10)) * (2 / own) ** 0.5
-        ones, line = np.ones((sets, settings, 1, 1)), np.zeros((sets, settings, 1, units))
+        ones = np.ones((sets, settings, 1, 1), "float32")
+        line = np.zeros((sets, settings, 1, units), "float32")
         start = [first * ones, line, second * ones, np.zeros((sets, settings, 1, 10))]
         start += [line + 1] * normalise  # batch normalisation's scale
         self.w = [tf.Variable(part, dtype=tf.float32) for part in start]
@@ -223,8 +224,8 @@ class _Networks:
             w.assign(tf.sign(moved_) * tf.maximum(tf.abs(moved_) - by, 0))
 
     def judged_by(self, x, y) -> list[np.ndarray]:
-        """Log losses and mistakes, (sets, settings, pictures), 200 pictures at a time."""
-        parts = [self.look(x[i : i + 200], y[i : i + 200]) for i in range(0, len(x), 200)]
+        """Log losses and mistakes, (sets, settings, pictures), 100 pictures at a time."""
+        parts = [self.look(x[i : i + 100], y[i : i + 100]) for i in range(0, len(x), 100)]
         return [np.concatenate(part, axis=2) for part in zip(*parts, strict=True)]
 
     @tf.function
@@ -233,7 +234,7 @@ class _Networks:
         y = tf.broadcast_to(y, tf.shape(scores)[:3])
         nll = tf.nn.sparse_softmax_cross_entropy_with_logits(y, scores)
         wrong = tf.argmax(scores, axis=-1, output_type=tf.int32) != y
-        return nll, tf.cast(wrong, tf.float32)
+        return nll, wrong
 
 
 def rivals(x: np.ndarray, y: np.ndarray, sets: np.ndarray, judge: np.ndarray) -> dict[str, Looks]:
@@ -266,7 +267,7 @@ def rivals(x: np.ndarray, y: np.ndarray, sets: np.ndarray, judge: np.ndarray) ->
     for name, kind in kinds.items():
         answers = np.array([list(kind(rows)) for rows in tqdm(sets, desc=name, **_BAR)])
         nll = -answers[..., np.arange(len(label)), label]
-        found[name] = Looks(nll, (answers.argmax(axis=-1) != label).astype(float), [])
+        found[name] = Looks(nll, answers.argmax(axis=-1) != label, [])
     return found
 
 

@@ -258,7 +258,7 @@ def _step(scores: Callable, trained: list[tf.Variable], rate: tf.Tensor, clip, r
         return each
 
     # Concrete, so that TensorFlow does not warn about the traces of other calls.
-    return tf.function(step).get_concrete_function(tf.constant(rows))
+    return tf.function(step, jit_compile=True).get_concrete_function(tf.constant(rows))
 
 
 def _normalised(layer: _Layer, Z: tf.Tensor, axis: int, training: bool) -> tf.Tensor:

@@ -81,7 +81,7 @@ class Network(keras.Model):
         self.stack = list(stack)
 
     def build(self, shape) -> None:
-        """Build the layers by one call with zeros: Keras would trace a graph for it instead."""
+        """Build the layers by one call with zeros, for which Keras would trace a graph."""
         self.call(ops.zeros([n or 1 for n in shape]))
 
     def call(self, x):
@@ -182,8 +182,7 @@ def quality_rivals(x: np.ndarray, y: np.ndarray) -> dict[str, Callable]:
     Returns
     -------
     dict
-        For each name a function that turns measurements (n, d) into mean and standard deviation of
-        the prediction, (1, n) each.
+        For each name a function from measurements (n, d) to mean and standard deviation, (1, n).
     """
     line = make_pipeline(StandardScaler(), BayesianRidge()).fit(x, y)
     trees = RandomForestRegressor(150, max_features=0.4, oob_score=True, random_state=0).fit(x, y)
@@ -329,12 +328,7 @@ class Tasks(NamedTuple):
 def unseen_tasks(cultivar: ArrayLike, repeats: int, seed: int) -> Tasks:
     """Draw tasks in which each of three cultivars is the unseen one, `repeats` times.
 
-    Parameters
-    ----------
-    cultivar : array of int, shape (n,)
-        0, 1 or 2.
-    repeats, seed : int
-        Of the drawing.
+    ``cultivar`` holds 0, 1 or 2 for each wine, shape (n,); ``seed`` is of the drawing.
     """
     cultivar, rng, tasks = np.asarray(cultivar), np.random.default_rng(seed), []
     for unseen in np.repeat(range(3), repeats):

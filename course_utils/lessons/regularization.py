@@ -224,8 +224,8 @@ class _Networks:
             w.assign(tf.sign(moved_) * tf.maximum(tf.abs(moved_) - by, 0))
 
     def judged_by(self, x, y) -> list[np.ndarray]:
-        """Log losses and mistakes, (sets, settings, pictures), 100 pictures at a time."""
-        parts = [self.look(x[i : i + 100], y[i : i + 100]) for i in range(0, len(x), 100)]
+        """Log losses and mistakes, (sets, settings, pictures), 200 pictures at a time."""
+        parts = [self.look(x[i : i + 200], y[i : i + 200]) for i in range(0, len(x), 200)]
         return [np.concatenate(part, axis=2) for part in zip(*parts, strict=True)]
 
     @tf.function

@@ -218,7 +218,7 @@ function playground(view, {sets, rate, first, palette}) {
   });
   const again = button("Start again", () => { seed++; restart(); });
   const depth = slider("depth", [0, 4, 1], 2, restart);
-  const width = slider("width", [1, 8, 1], 4, restart);
+  const width = slider("width", [1, 24, 1], 4, restart);
   const inner = element("div", {className: "inner"}, width.label,
     choices("Activation", names, i => { activation = names[i]; restart(); }, 2));
   view.append(controls(

@@ -411,6 +411,7 @@ def draw_rates(axes: Sequence[Axes], rates: np.ndarray, losses: dict[int, dict])
 
 def draw_starts(ax: Axes, factors: np.ndarray, losses: dict[str, np.ndarray]) -> None:
     """Draw the loss at the best rate (S,) of each start by the factor on its first weights."""
+    # One mark can stand in another.
     looks = (("o", 15, "none"), ("s", 7, "full"), ("X", 9, "full"), ("^", 9, "full"))
     for (name, loss), (marker, ms, fill) in zip(losses.items(), looks, strict=False):
         style = {"ms": ms, "fillstyle": fill, "mew": 2, "color": _COLORS[name]}

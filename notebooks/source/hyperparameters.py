@@ -807,7 +807,7 @@ claim
 # The alcohol of 178 wines is to be predicted from twelve other measurements and all their products, 90
 # columns in all, by 40 wines. **Predict.** Which chooses $\alpha$ and $\sigma$ best: the evidence of 40
 # wines, five-fold cross-validation, a validation set of ten of them, or nobody, with $\alpha = 100$ and
-# $\sigma = 0.63$ for all draws? (This pair is good for most other measurements of these wines.)
+# $\sigma = 0.63$ for all draws?
 
 # %%
 ALPHAS, SIGMAS = np.meshgrid(np.logspace(-3, 4, 29), np.logspace(-0.8, 0.3, 12), indexing="ij")
@@ -876,8 +876,9 @@ ahead = claims.mean_and_error(chosen["ten wines left out"] - chosen["evidence"],
 claim("It chooses better than ten wines, by", **ahead, above=0, unit="nats")
 
 # %% [markdown]
-# The evidence needs no fold and one fit. It is exact here, for networks only approximate, and it is right only
-# as far as the model is. And whoever knows a good pair from elsewhere needs no choice at all.
+# The evidence needs no fold and one fit. It is exact here, for networks only approximate, and it is right
+# only as far as the model is. The fixed pair is as good here: whoever knows one from similar tables needs
+# no choice. But nothing in a new table says that it fits.
 #
 # ## 8. Further: many workers
 #

@@ -665,17 +665,17 @@ claim(text, **better, above=-0.01, below=0.01, digits=3)
 # lesson `training_deep_networks`.
 #
 # **Try it.** A network that learns before your eyes. One hidden unit on the moons: which border can it
-# draw? The spiral with ReLU: one layer of eight units, or three such layers? What does depth bring when the
-# activation is the identity?
+# draw? The spiral with ReLU: one layer of eight units, one of 24, or three of eight? What does depth
+# bring when the activation is the identity?
 
 # %% tags=["nbval-ignore-output"]
 explorers.playground(yardsticks.playgrounds(points, side, SEED))
 
 # %% [markdown]
 # (One unit draws a straight line, whatever its bend. On the spiral three layers of eight mostly come
-# further than one of eight; but they have five times the parameters, and one layer of 24 does as well.
-# With the identity no depth bends the border. The playground trains with
-# [Adam](../docs/glossary.md#adam), which section 7 names.)
+# further than one of eight; but they have five times the parameters, and one layer of 24, with three
+# times, mostly gets there as well. With the identity no depth bends the border. The playground trains
+# with [Adam](../docs/glossary.md#adam), which section 7 names.)
 #
 # *Learned: hidden units bend the border. They need different starts, and more than one try.*
 #

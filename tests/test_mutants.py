@@ -95,6 +95,8 @@ def test_the_list_fits_the_course():
     for fault in faults:
         assert (mutants.ROOT / fault["file"]).read_text("utf-8").count(fault["old"]) == 1, fault
         names = [test.split("::")[0] for test in fault.get("tests", ())]
+        # A fault in a lesson has no tests of its own: the lesson is what must fail.
+        assert all(name.startswith("tests/") for name in names), fault
         assert all((mutants.ROOT / name).exists() for name in names), fault
     files = [fault["file"] for fault in faults]
     few = {n for n in notebooks.lessons() if files.count(f"notebooks/source/{n}.py") < 2}

@@ -32,7 +32,7 @@
 # | --- | --- | --- | --- | --- | --- |
 # | 1 | [neural_networks](neural_networks.ipynb) | What is inside a neural network, and is there anything in it that you could not write yourself? | – | ASTRO | 90 + 40 |
 # | 2 | [regularization](regularization.ipynb) | What keeps a network from learning by heart? | 1 | ASTRO | 90 + 25 |
-# | 3 | [training_deep_networks](training_deep_networks.ipynb) | What keeps a deep network trainable? | 1 | ASTRO, NC | 85 + 25 |
+# | 3 | [training_deep_networks](training_deep_networks.ipynb) | What keeps a deep network trainable? | 1 | ASTRO, NC | 85 + 30 |
 # | 4 | [optimizers](optimizers.ipynb) | Which way down the loss is the fastest, and how would you know? | 1 | ASTRO | 90 + 45 |
 # | 5 | [hyperparameters](hyperparameters.ipynb) | The best of 1,300 scores says .07: what is it really? | 2, 4 | ASTRO | 85 + 40 |
 # | 6 | `convolutions` | What is gained by looking through a small window? | 1 | NC | planned |

@@ -327,9 +327,9 @@ claim("κ = 100: Nesterov needs more steps than momentum, by the factor",
       needed["Nesterov"] / needed["momentum"], above=1.1)  # fmt: skip
 
 # %% [markdown]
-# Theory's slope promises $\sqrt\kappa = 10$ times fewer in the long run; until a millionth is left it
-# is somewhat less. On a bowl Nesterov in its usual setting is slower. Section 9 shows what it is
-# good for.
+# Theory's slope promises $\sqrt\kappa = 10$ times fewer in the long run; until a millionth is left it is
+# somewhat less. (The figure shows one start, the numbers are means of ten.) On a bowl Nesterov in its
+# usual setting is slower. Section 9 shows what it is good for.
 #
 # *Learned: κ decides β, and with the right β momentum turns κ into √κ. Before you copy a learning
 # rate, ask in whose convention it is.*

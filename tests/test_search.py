@@ -1,6 +1,5 @@
 """A search that workers share: what kills it, what is wrong with it, and that nothing is lost."""
 
-import multiprocessing
 import os
 import platform
 import random
@@ -49,18 +48,18 @@ def dead():
     return [search._me()[0], process.pid, time.time()]
 
 
-def worker(address, trials, objective="test_search:slow"):
-    """Start the command, with its errors where they are seen."""
-    command = [sys.executable, "-m", "course_utils.search", "--storage", address]
-    command += ["--study", "s", "--trials", str(trials), "--objective", objective]
+def python(*words):
+    """Start Python in a process of its own, with its errors where they are seen."""
     paths = os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])
-    return subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONPATH": paths},
-    )
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    environment = os.environ | {"PYTHONPATH": paths}
+    return subprocess.Popen([sys.executable, *words], text=True, env=environment, **pipes)
+
+
+def worker(address, trials, objective="test_search:slow"):
+    """Start the command."""
+    words = ["-m", "course_utils.search", "--storage", address, "--study", "s"]
+    return python(*words, "--trials", str(trials), "--objective", objective)
 
 
 def trials(address):
@@ -253,20 +252,24 @@ def test_a_lock_is_no_link_to_a_relative_path(tmp_path, monkeypatch):
     assert Path(backend._file_path).is_absolute() and Path(backend._lock._lock_file).is_absolute()
 
 
-def _make_tables(address, ready):
-    ready.wait()
-    search.search(address, "s", 1, quick)
+MAKE_TABLES = """
+import sys
+from test_search import quick, search
+
+print("ready", flush=True)
+sys.stdin.readline()
+search.search(sys.argv[1], "s", 1, quick)
+"""
 
 
 def test_workers_that_start_together_may_all_make_the_tables(tmp_path):
-    address, context = f"sqlite:///{tmp_path}/study.db", multiprocessing.get_context("fork")
-    ready = context.Barrier(4)
-    workers = [context.Process(target=_make_tables, args=(address, ready)) for _ in range(4)]
+    address = f"sqlite:///{tmp_path}/study.db"
+    workers = [python("-c", MAKE_TABLES, address) for _ in range(4)]
+    assert [process.stdout.readline() for process in workers] == 4 * ["ready\n"]
     for process in workers:
-        process.start()
-    for process in workers:
-        process.join()
-    assert [process.exitcode for process in workers] == 4 * [0]
+        print(file=process.stdin, flush=True)
+    errors = [process.communicate(timeout=120)[1] for process in workers]
+    assert [process.returncode for process in workers] == 4 * [0], errors
     assert len(finished(address)) >= 1
 
 

@@ -646,8 +646,8 @@ claim("Dropout hardly changes the size of the first weights, by the factor",
 # **Who learns by heart?** Our labels are right, so whoever knows his own pictures may have understood
 # them. Now we lie: in each training set a fifth of the labels become wrong ones, drawn at random. A
 # network that repeats a lie has learned it by heart. The table shows who does so at the rate 0.003: after
-# the last step, and a plain network after a quarter of the steps. Then early stopping, decay and dropout
-# compete as before, with two of the rates and with decay up to $\lambda = 3$.
+# the last step, and one without a remedy after a quarter of the steps. Then early stopping, decay and
+# dropout compete as before, with two of the rates and with decay up to $\lambda = 3$.
 #
 # **Predict.** What share of the lies does each repeat? Are those who repeat the fewest also right most often?
 
@@ -691,10 +691,9 @@ table(["to the end, lies", *(f"{name}, lies" for name in tempted)])
 
 # %% [markdown]
 # Trained to the end without a remedy, networks repeat nearly every lie; the stronger the remedy or the
-# earlier the stop, the fewer (without training, none). But to repeat few lies is not yet to be right:
-# dropout with $p = 0.7$ repeats more than decay with $\lambda = 3$, and is right more often. And now
-# stopping mends errors, too. When everybody's steps are chosen, dropout gains over it in log loss, and
-# decay hardly anything.
+# earlier the stop, the fewer. But to repeat few lies is not yet to be right: dropout with $p = 0.7$ repeats
+# more than decay with $\lambda = 3$, and is right more often. And now stopping mends errors, too. When
+# everybody's steps are chosen, dropout gains over it in log loss, and decay hardly anything.
 #
 # *Learned: dropout gains over early stopping in log loss, also where labels lie; decay less. Dropout
 # neither shrinks nor spreads. Stopping early mends confidence, and errors only where labels lie.*

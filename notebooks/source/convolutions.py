@@ -1,0 +1,616 @@
+# %% [markdown]
+# # Convolutions: a small window that looks everywhere
+#
+# **What is gained by looking through a small window?**
+#
+# A dense layer looks at all pixels at once. A *convolution* looks at a few neighbours through a small
+# window, and uses the same window everywhere. That is a bet on the world: neighbours belong together,
+# and a thing is the same thing wherever it stands. In this lesson you write the layer and its gradients,
+# see what exactly moves with a picture and what does not, and measure when the bet pays, beside rivals
+# that are told the same in another way.
+#
+# ![Three signals of forty pixels each; beside them the same signals with their pixels
+# shuffled.](figures/convolutions.png)
+#
+# | | |
+# | --- | --- |
+# | **Slides** | *Neural Computation Revision, Part 2*, convolutional networks |
+# | **You will be able to** | compute a convolution, its size, its parameters and its gradients; say which pixels a layer reads; tell what a shift does to it; say what windows, shared weights and pooling are each worth |
+# | **You need** | the lesson [`neural_networks`](neural_networks.ipynb) |
+# | **Time** | ? |
+
+# %% tags=["nbval-ignore-output"]
+import course_utils
+
+SEED = course_utils.setup(seed=1)
+
+# %%
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from keras import layers, ops
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy import signal
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
+
+from course_utils import claims, data, explorers, plotting, training
+from course_utils.exercises import convolutions as exercises
+from course_utils.lessons import convolutions as lesson
+
+claim = claims.Claims()
+rng = np.random.default_rng(SEED)
+
+# %% [markdown]
+# The budget of this run. The seeds of the stored table, 11 to 15, measure everything. Any other run
+# leaves out what takes minutes.
+
+# %%
+STEPS = 600  # of each training
+EVERYTHING = 11 <= SEED <= 15
+
+# %% [markdown]
+# ## 1. A window over a picture
+#
+# Lay a small table of weights $w$, the [kernel](../docs/glossary.md#kernel), on a picture $x$. Multiply
+# each weight by the pixel below it, and add up. Then move the window on by one pixel, and do it again:
+#
+# $$z_{ij} = \sum_{a,b} x_{i+a,\,j+b}\; w_{ab} .$$
+#
+# That is all. It is a [unit](../docs/glossary.md#unit) that sees nine pixels, used at every place.
+
+
+# %%
+def correlate(x, w):
+    """What the window w answers at each place where it lies wholly on the picture x."""
+    rows, columns = w.shape
+    z = np.zeros((len(x) - rows + 1, x.shape[1] - columns + 1))
+    for i, j in np.ndindex(z.shape):
+        z[i, j] = (x[i : i + rows, j : j + columns] * w).sum()
+    return z
+
+
+digits = data.load_mnist5k()
+pictures = digits.x.astype("float64") / 255
+picture = pictures[digits.y == 5][SEED % 500]
+claims.check("correlate gives what SciPy calls a correlation",
+             correlate(picture, np.arange(9.0).reshape(3, 3)),
+             signal.correlate2d(picture, np.arange(9.0).reshape(3, 3), "valid"), 1e-12)  # fmt: skip
+
+# %% [markdown]
+# **Predict.** The first kernel is −1, 0, 1 in each of its three rows. The picture is 0 on paper and 1 in
+# ink. Where is the answer positive, where negative, where zero? What does a kernel do whose nine weights
+# are all 1/9?
+
+# %%
+left_right = np.array([[-1.0, 0, 1]] * 3)
+KERNELS = {"−1, 0, 1 in each row": left_right, "the same, turned": left_right.T,
+           "1/9 everywhere": np.full((3, 3), 1 / 9)}  # fmt: skip
+answers = {name: correlate(picture, w) for name, w in KERNELS.items()}
+lesson.draw_edges(lesson.new_axes(1, 4, 13, 3.6), picture, answers)
+plotting.show(lesson.TEXTS["edges"])
+
+# %% [markdown]
+# The first kernel is a difference between right and left. It is positive (red) where ink begins from the
+# left, negative (blue) where it ends, and zero inside a stroke and on paper: it finds vertical edges. The
+# second finds horizontal ones. The third takes means, and blurs.
+#
+# Mathematicians call this sum a *correlation*. Their *convolution* runs through the kernel backwards,
+#
+# $$(x * w)_{ij} = \sum_{a,b} x_{i-a,\,j-b}\; w_{ab},$$
+#
+# and for a good reason: then the order does not matter, $x * w = w * x$, and two convolutions are one, $(x
+# * w) * v = x * (w * v)$. A network *learns* its weights, and would learn the turned ones just as well. So
+# the layers called convolution, in Keras and elsewhere, compute the correlation.
+#
+# ### Exercise 1: flip or not?
+#
+# Somebody handed `correlate` in as a convolution. Write the true one, for all places where the window lies
+# wholly on the picture (SciPy's `"valid"`). `x` and `w` are two-dimensional arrays; `correlate` may be used.
+
+
+# %%
+def convolve(x, w): ...
+
+
+exercises.q1.check(convolve)
+# exercises.q1.hint()  # and .solution()
+
+# %%
+x, w, v = rng.normal(size=(9, 8)), rng.normal(size=(3, 2)), rng.normal(size=(2, 2))
+for name, f in (("convolution", signal.convolve2d), ("correlation", signal.correlate2d)):
+    print(f"{name}: {'the order does not matter' if np.allclose(f(x, w), f(w, x)) else 'it does'}")
+twice = signal.convolve2d(signal.convolve2d(x, w), v)
+claims.check("Two convolutions in a row are one", signal.convolve2d(x, signal.convolve2d(w, v)),
+             twice, 1e-12)  # fmt: skip
+
+# %% [markdown]
+# **Try it.** Choose a kernel, then change stride, padding and dilation, which section 2 explains. Which
+# kernel leaves the picture as it is?
+
+# %% tags=["nbval-ignore-output"]
+explorers.convolve(picture)
+
+# %% [markdown]
+# *Learned: a convolutional layer is one small unit, used at every place. It does not flip its kernel, and
+# need not.*
+#
+# ## 2. Stride, padding, dilation, pooling: sizes and parameters
+#
+# A picture has [channels](../docs/glossary.md#channel), such as red, green and blue, and a layer has several
+# kernels, its *filters*. Each filter has a weight for each pixel of its window *and each channel*, and makes
+# one channel of the output, a *feature map*. Four settings change where the window looks:
+#
+# * **[stride](../docs/glossary.md#stride)** $s$: it moves on by $s$ pixels;
+# * **padding** $p$: so many zeros are put around the picture first;
+# * **dilation** $d$: its pixels lie $d$ apart, so that $k$ of them reach over $d\,(k - 1) + 1$ pixels;
+# * **pooling** takes the maximum or the mean over a window, in each channel for itself. It has no weights.
+
+
+# %%
+def layer(x, w, stride=1, padding=0, dilation=1):
+    """Windows w (k, k, channels, filters) over pictures x (N, H, W, channels)."""
+    x = np.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
+    reach = dilation * (len(w) - 1) + 1
+    seen = sliding_window_view(x, (reach, reach), axis=(1, 2))  # (N, i, j, channels, a, b)
+    seen = seen[:, ::stride, ::stride, :, ::dilation, ::dilation]
+    return np.einsum("nijcab,abcf->nijf", seen, w)
+
+
+x, w = rng.normal(size=(2, 12, 12, 3)), rng.normal(size=(3, 3, 3, 4))
+for stride, dilation in ((1, 1), (2, 1), (3, 1), (1, 2)):
+    theirs = ops.conv(x, w, stride, "valid", dilation_rate=dilation)
+    claims.check(f"Stride {stride}, dilation {dilation}: the layer is Keras's",
+                 layer(x, w, stride, 0, dilation), theirs, 1e-12)  # fmt: skip
+halves = x.reshape(2, 6, 2, 6, 2, 3)
+for name, pooled, theirs in (
+    ("Maximum", halves.max(axis=(2, 4)), layers.MaxPooling2D(2)),
+    ("Mean", halves.mean(axis=(2, 4)), layers.AveragePooling2D(2)),
+):
+    claims.check(f"{name} pooling is Keras's", pooled, theirs(x), 1e-6)  # fmt: skip
+
+# %% [markdown]
+# ### Exercise 2: how large is the output?
+#
+# A side of the picture has `n` pixels and the window `k`. Stride, padding (on *both* sides) and dilation are
+# as above. How many places does the window have along this side? It must lie wholly on the padded picture.
+
+
+# %%
+def places(n, k, stride, padding, dilation): ...
+
+
+exercises.q2.check(places)
+# exercises.q2.hint()  # and .solution()
+
+# %% [markdown]
+# Keras does not ask for $p$. Its `"valid"` means no padding. Its `"same"` promises $\lceil n / s \rceil$
+# places, and adds as few zeros as that takes: $\max\big((\lceil n/s \rceil - 1)\,s + k - n,\; 0\big)$ in all,
+# half of them in front. If their number is odd, the one left over goes *behind*.
+#
+# ### Exercise 3: which pixels does `"same"` read?
+#
+# Number the pixels of a side from 0. For each place of the window, over which pixel is its *middle*? `k` is
+# odd, and dilation is 1. Return the pixels in order.
+
+
+# %%
+def middles(n, k, stride): ...
+
+
+exercises.q3.check(middles)
+# exercises.q3.hint()  # and .solution()
+
+# %% [markdown]
+# **Predict.** A side has 8 pixels, the window 3, the stride is 2: over which pixels does its middle stand?
+# And where does a 1 × 1 window of stride 2 stand, which is often put beside it as a shortcut?
+
+# %%
+ramp = np.arange(8.0).reshape(1, 8, 1)  # each pixel holds its own number
+middle = {}
+for k, n in ((3, 8), (1, 8), (3, 7)):
+    taps = np.zeros((k, 1, 1))
+    taps[k // 2] = 1  # this window answers with the pixel below its middle
+    middle[k, n] = np.ravel(ops.conv(ramp[:, :n], taps, 2, "same"))
+    print(f"{n} pixels, a window of {k}, stride 2: {middle[k, n].astype(int)}")
+claims.check("On 8 pixels the middles of three are one pixel beside those of one",
+             middle[3, 8] - middle[1, 8], 1)  # fmt: skip
+
+# %% [markdown]
+# On an even side `"same"` with stride 2 is lopsided. Two paths through a network, one through a window of
+# three and one through a window of one, look at *different pixels*, and are then added. The lesson
+# [`resnet`](resnet.ipynb) meets such a pair.
+#
+# ### Exercise 4: count the parameters
+#
+# A layer makes `filters` channels out of `channels`, on a square picture of `side` × `side` pixels, with
+# windows of `k` × `k`, stride 1, padding `"same"`, and biases. Return three numbers of parameters: of the
+# convolution; of windows of the same size that have *weights and biases of their own at each place*; of a
+# dense layer from all inputs to all outputs.
+
+
+# %%
+def parameters(side, k, channels, filters): ...
+
+
+exercises.q4.check(parameters)
+# exercises.q4.hint()  # and .solution()
+
+# %%
+square = keras.Input((28, 28, 16))
+for name, made in (("windows of 3 × 3", layers.Conv2D(32, 3, padding="same")),
+                   ("windows of 1 × 1", layers.Conv2D(32, 1))):  # fmt: skip
+    made(square)
+    print(f"{name}: {made.count_params():,} parameters")
+print(f"dense: {(28 * 28 * 16 + 1) * 28 * 28 * 32:,}")
+mixing = rng.normal(size=(1, 1, 3, 4))
+claims.check("A 1 × 1 convolution is one dense layer, used at each pixel", layer(x, mixing),
+             x @ mixing[0, 0], 1e-12)  # fmt: skip
+
+# %% [markdown]
+# The number of parameters of a convolution does not depend on the size of the picture. A 1 × 1 window looks
+# at no neighbour at all. It mixes channels.
+#
+# *Learned: size is (n + 2p − reach) / s + 1, rounded down; parameters are (k² × channels + 1) × filters.*
+#
+# ## 3. Gradients: two more convolutions
+#
+# Training needs the slope of the loss in the weights, and in the input for the layer before. Let $G_{ij} =
+# \partial \mathcal L / \partial z_{ij}$ be what comes back. Since $z_{ij} = \sum x_{i+a,j+b}\,w_{ab}$, the
+# slope of $z_{ij}$ in $w_{ab}$ is $x_{i+a,j+b}$, and by the chain rule over all places
+#
+# $$\frac{\partial \mathcal L}{\partial w_{ab}} = \sum_{i,j} G_{ij}\, x_{i+a,\,j+b} :$$
+#
+# lay $G$ on the picture as if it were the window. One weight serves at all places, so its slope is a *sum*
+# over all of them. For the input, pixel $x_{uv}$ meets the weight $w_{u-i,\,v-j}$ at place $(i, j)$, so
+#
+# $$\frac{\partial \mathcal L}{\partial x_{uv}} = \sum_{i,j} G_{ij}\, w_{u-i,\,v-j} .$$
+#
+# ### Exercise 5: back to the pixels
+#
+# Somebody computed this second slope as `correlate(np.pad(G, ...), w)`, with as many zeros around `G` as give
+# the shape of the picture. The shape is right and the numbers are not. Write it, for two-dimensional arrays
+# `G` and `w`, stride 1 and no padding in the layer.
+
+
+# %%
+def back(G, w): ...
+
+
+exercises.q5.check(back)
+# exercises.q5.hint()  # and .solution()
+
+
+# %%
+def slopes(x, w, G):
+    """Slopes of sum(G * correlate(x, w)) in w and in x."""
+    dx = np.zeros_like(x)
+    for i, j in np.ndindex(G.shape):
+        dx[i : i + len(w), j : j + w.shape[1]] += G[i, j] * w  # each place gives to what it saw
+    return correlate(x, G), dx
+
+
+x, w = tf.constant(rng.normal(size=(9, 8))), tf.constant(rng.normal(size=(3, 2)))
+G = rng.normal(size=(7, 7))
+with tf.GradientTape() as tape:
+    tape.watch([w, x])
+    z = tf.nn.conv2d(x[None, :, :, None], w[:, :, None, None], 1, "VALID")[0, :, :, 0]
+    loss = tf.reduce_sum(G * z)
+for ours, theirs, name in zip(slopes(x.numpy(), w.numpy(), G), tape.gradient(loss, [w, x]), "wx"):
+    claims.check(f"d{name} is TensorFlow's", ours, theirs, 1e-12)
+dx = slopes(x.numpy(), w.numpy(), G)[1]
+claims.check("dx is the true convolution of G with w, flip included", dx,
+             signal.convolve2d(G, w), 1e-12)  # fmt: skip
+claims.check("⟨Ax, G⟩ = ⟨x, AᵀG⟩", (z.numpy() * G).sum(), (x.numpy() * dx).sum(), 1e-12)
+
+# %% [markdown]
+# Here is the flip that the layer left out: *backwards, a convolutional layer is a true convolution*. There is
+# a short reason. The layer is linear, $z = Ax$ with a large matrix $A$ full of zeros, and the way back is
+# $A^\mathsf T G$. The last check is what defines a transpose.
+#
+# A layer that computes $A^\mathsf T$ *forwards* is called a **transposed convolution**. It turns small
+# pictures into large ones: with stride 2, each number is spread over a window, and the windows stand two
+# pixels apart. A decoder uses it in place of *up-sampling*, which repeats each pixel. (The name
+# "deconvolution" is wrong: it undoes nothing.)
+
+# %%
+G, w = rng.normal(size=(1, 4, 4, 1)), rng.normal(size=(3, 3, 1, 1))
+spread = layers.Conv2DTranspose(1, 3, strides=2, use_bias=False, dtype="float64")
+spread.build(G.shape)
+spread.kernel.assign(w)
+ours = np.zeros((9, 9))
+for i, j in np.ndindex(4, 4):
+    ours[2 * i : 2 * i + 3, 2 * j : 2 * j + 3] += G[0, i, j, 0] * w[:, :, 0, 0]
+claims.check("A transposed convolution spreads windows, as Keras does",
+             ours, spread(G)[0, :, :, 0], 1e-12)  # fmt: skip
+claims.check("Up-sampling repeats pixels", G.repeat(2, axis=1).repeat(2, axis=2),
+             layers.UpSampling2D(2)(G), 1e-6)  # fmt: skip
+
+# %% [markdown]
+# *Learned: shared weights collect their slopes from all places. The way back is the transposed layer.*
+#
+# ## 4. What moves with the picture?
+#
+# Call $S$ the shift by one pixel. A layer $f$ is *equivariant* if $f(Sx) = S f(x)$: move the picture, and the
+# feature map moves along. For a convolution this is one line, as every place does the same: at place $i$,
+# $f(Sx)$ sees what $f(x)$ sees at $i - 1$.
+#
+# **Predict.** For which of these is $f(Sx) = S f(x)$ exactly true: stride 1 on a picture that is closed to a
+# ring; stride 1 with zeros around the picture; stride 2 on the ring (and $S$ by two pixels, which is one
+# place); stride 2 and a shift by one pixel?
+
+
+# %%
+def answer(x, w, stride=1, mode="wrap"):
+    """ReLU of 3 x 3 windows w over pictures x (N, H, W), closed to a ring or with zeros around."""
+    padded = np.pad(x, ((0, 0), (1, 1), (1, 1)), mode=mode)
+    return np.maximum(layer(padded[..., None], w, stride), 0)
+
+
+def disagreement(x, shift, stride, mode):
+    """How far f(Sx) is from S f(x), as a share of its size, for the best shift of the map."""
+    w = rng.normal(size=(3, 3, 1, 8))
+    moved, still = answer(np.roll(x, shift, 1), w, stride, mode), answer(x, w, stride, mode)
+    nearest = {shift // stride, -(-shift // stride)}
+    apart = [((moved - np.roll(still, k, 1)) ** 2).mean() for k in nearest]
+    return np.sqrt(min(apart) / (moved**2).mean())
+
+
+noise, some = rng.normal(size=(50, 28, 28)), pictures[rng.integers(5_000, size=50)]
+rows = {
+    (name, stride, shift): [
+        [disagreement(x, shift, stride, mode) for _ in range(10)] for x in (noise, some)
+    ]
+    for name, stride, shift, mode in (
+        ("ring", 1, 1, "wrap"),
+        ("zeros", 1, 1, "constant"),
+        ("ring", 2, 2, "wrap"),
+        ("ring", 2, 1, "wrap"),
+    )
+}
+index = pd.MultiIndex.from_tuples(rows, names=["border", "stride", "shift"])  # fmt: skip
+pd.DataFrame(np.mean([*rows.values()], axis=2), index, ["noise", "digits"]).round(2)
+
+# %%
+for stride in (1, 2):
+    claims.check(f"On a ring with stride {stride}, a shift by {stride} moves the map exactly",
+                 rows["ring", stride, stride], 0, 1e-12)  # fmt: skip
+broken = claims.mean_and_error(rows["ring", 2, 1][1], "random layers")
+claim("Digits moved by one pixel at stride 2: the map is off by this share of its size",
+      **broken, above=0.25, headline=True)  # fmt: skip
+
+# %% [markdown]
+# Exact is only stride 1 on a ring, or a shift by a whole stride. Zeros around the picture disturb its border,
+# which on digits is only paper. With stride 2 a shift by one pixel shows the window *other pixels*: no
+# shift of the small map makes up for it. (Pooling with stride 2 has the same trouble.)
+#
+# Equivariant is not *invariant*. A network that names a digit should give the same answer wherever it stands,
+# $f(Sx) = f(x)$. **Global mean pooling**, the mean of each map over all places, makes the one out of the
+# other: the mean of a map does not change when the map moves. So "CNNs are invariant to shifts" is true of
+# rings with stride 1 and global pooling, and of the networks that people use only more or less.
+
+# %%
+w = rng.normal(size=(3, 3, 1, 8))
+moved = np.roll(some, 1, axis=1)
+pool = {stride: [answer(x, w, stride).mean(axis=(1, 2)) for x in (some, moved)]
+        for stride in (1, 2)}  # fmt: skip
+claims.check("Stride 1, ring, global mean: the same answer after a shift", *pool[1], 1e-12)
+apart = np.abs(pool[2][1] - pool[2][0]).mean() / pool[2][0].mean()
+claim("The same with stride 2: mean change of the answer, as a share", apart, above=0.002, digits=3)
+
+# %% [markdown]
+# *Learned: stride 1 moves with the picture, apart from the border. Stride 2 does not. Invariance must be
+# made, by pooling or by training.*
+#
+# ## 5. Does the bet pay? Shuffle the pixels
+#
+# Now the bet itself. The signals of *MNIST-1D* (Greydanus and Kobak 2024) are made by a program: ten shapes,
+# each stretched, tilted and put at any place among 40 pixels, with noise. 4,000 are for training, 1,000
+# *validation signals* choose every setting, and 1,000 judge. Beside them we keep a copy of all signals in
+# which the pixels stand in another order, the same for all.
+
+# %% tags=["cover"]
+signals = data.load_mnist1d(SEED, rows=6_000)
+x, y = signals.x, signals.y
+learn, choose, judge = slice(0, 4_000), slice(4_000, 5_000), slice(5_000, 6_000)
+shuffled = rng.permutation(40)
+lesson.draw_signals(lesson.new_axes(1, 2, 10, 3.6), x[[np.argmax(y == c) for c in (0, 4, 7)]],
+                    shuffled)  # fmt: skip
+plotting.show(
+    "Three signals of forty pixels each; beside them the same with their pixels shuffled."
+)
+
+# %% [markdown]
+# Two networks: three rows of windows that are five pixels wide, with the mean over all places at the end;
+# and the dense network with two hidden layers of 100 units. (Twice as many parameters are not twice as
+# good: look at the counts.) Each is trained with Adam, at a rate that falls to 0 along half a cosine. One rule
+# for all: of the rates .01 and .03, the validation signals choose.
+
+
+# %%
+def windows(first=(), activation="relu"):
+    return keras.Sequential([
+        keras.Input((40, 1)),
+        *first,
+        layers.Conv1D(16, 5, 1, "same", activation=activation),
+        layers.Conv1D(16, 5, 2, "same", activation=activation),
+        layers.Conv1D(16, 5, 1, "same", activation=activation),
+        layers.GlobalAveragePooling1D(),
+        layers.Dense(10),
+    ])  # fmt: skip
+
+
+def dense():
+    hidden = [layers.Dense(100, "relu"), layers.Dense(100, "relu")]
+    return keras.Sequential([keras.Input((40, 1)), layers.Flatten(), *hidden, layers.Dense(10)])
+
+
+def train(build, x, y, rate, steps=STEPS):
+    keras.utils.set_random_seed(SEED)
+    model, batch = build(), min(100, len(x) // 5)
+    cosine = keras.optimizers.schedules.CosineDecay(rate, steps)
+    cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(cosine), cross_entropy)
+    training.fit(model, x[..., None], y, steps * batch // len(x), batch, every=100)
+    return model
+
+
+def name(model, x):
+    """The shape that the network names for each signal."""
+    return np.argmax(model(x[..., None]), axis=1)
+
+
+# %% [markdown]
+# ### Exercise 6: four outcomes
+#
+# Both networks learn from signals in order, and once more from scratch from shuffled signals. They are
+# judged on signals in the same order as those that they learned from. Which of the four names most signals
+# rightly (`"best"`), which fewest (`"worst"`), and which lie between (`"middle"`, twice)?
+
+# %%
+four = {
+    "windows, in order": ...,
+    "windows, shuffled": ...,
+    "dense, in order": ...,
+    "dense, shuffled": ...,
+}
+exercises.q6.check(four)
+# exercises.q6.hint()  # and .solution()
+
+# %%
+BOTH = (0.01, 0.03)  # rates; where not everything is measured, one that they chose
+
+
+def chosen(named):
+    """Which judging signals the setting names rightly that is best on the validation signals."""
+    right = {setting: found == y[4_000:] for setting, found in named.items()}
+    best = max(right, key=lambda setting: right[setting][:1_000].mean())
+    return 1.0 * right[best][1_000:]
+
+
+def networks(build, n, order=slice(None), rates=BOTH, steps=STEPS):
+    """Which judging signals the network names rightly that learned from n signals."""
+    seen = x[:, order]
+    models = {rate: train(build, seen[:n], y[:n], rate, steps) for rate in rates}
+    return chosen({rate: name(model, seen[4_000:]) for rate, model in models.items()})
+
+
+ORDERS = {"in order": slice(None), "shuffled": shuffled}
+right = {}
+for order, places in ORDERS.items():
+    right["windows", order] = networks(windows, 4_000, places, BOTH if EVERYTHING else [0.03])
+    right["dense", order] = networks(dense, 4_000, places, BOTH if EVERYTHING else [0.01])
+linear = {C: LogisticRegression(C=C).fit(x[learn], y[learn]).predict(x[4_000:])
+          for C in (0.001, 0.01, 0.1, 1)}  # fmt: skip
+print(f"logistic regression, in order: {chosen(linear).mean():.2f}")
+print(f"parameters: windows {windows().count_params():,}, dense {dense().count_params():,}")
+
+# %% tags=["nbval-ignore-output"]
+lesson.draw_shuffled(plt.subplots(figsize=(7, 4))[1], {k: v.mean() for k, v in right.items()})
+plotting.show(lesson.TEXTS["shuffled"])
+
+# %%
+OVER = "test signals, one training"
+for text, more, bounds, headline in (
+    ("Windows lose by the shuffling", right["windows", "in order"] - right["windows", "shuffled"],
+     {"above": 0.2}, True),
+    ("In order, windows are ahead of the dense network by",
+     right["windows", "in order"] - right["dense", "in order"], {"above": 0.15}, True),
+    ("The dense network loses", right["dense", "in order"] - right["dense", "shuffled"],
+     {"above": -0.08, "below": 0.08}, False),
+):  # fmt: skip
+    claim(text, **claims.mean_and_error(more, OVER), **bounds, headline=headline)
+
+# %% [markdown]
+# A dense layer has no idea which pixels are neighbours. To shuffle them is to rename its inputs, and it does
+# not notice. The windows do: with neighbours gone, their bet is worse than none. *Learned: a window is a
+# belief about the data. It pays as much as the belief is true.*
+#
+# ## 6. What is the gain made of?
+#
+# Was that fair? Shapes stand anywhere, and nobody *told* the dense network. There is another way to tell it:
+# [data augmentation](../docs/glossary.md#data-augmentation), here copies of the training signals, moved around
+# by random numbers of pixels. So we take the gain apart:
+#
+# * **windows of their own**: the same windows, but without sharing, each place with its own weights;
+# * the same, **told** of moves by random ones in each step, and trained twice as long;
+# * a **forest, told**: a [random forest](../docs/glossary.md#random-forest) on 20 moved copies (5 of 4,000);
+# * the **nearest signals over moves**: each asked signal is compared at all 40 moves;
+# * **random windows**: 300 windows that nobody trains. Take mean and maximum of each map, and fit these 600
+#   numbers to the classes by least squares with an
+#   [L2 penalty](../docs/glossary.md#l2-penalty) (ridge), which is a closed formula.
+#
+# **Predict.** Who is first with 250 training signals, who with 4,000? And what are windows worth that do not
+# share their weights?
+
+
+# %%
+def random_windows(x, filters=300, width=9):
+    """Mean and maximum over all places of each map of random windows: (N, 2 * filters)."""
+    w, b = rng.normal(size=(width, filters)), rng.normal(size=filters)
+    w -= w.mean(axis=0)
+    w /= np.sqrt((w**2).sum(axis=0))
+    seen = lesson.windows_of(x, width).reshape(-1, width)
+    maps = np.maximum(seen @ w.astype("float32") + b.astype("float32"), 0)
+    maps = maps.reshape(len(x), -1, filters)
+    return np.concatenate([maps.mean(axis=1), maps.max(axis=1)], axis=1)
+
+
+def least_squares(features, n):
+    features = (features - features[:n].mean(axis=0)) / (features[:n].std(axis=0) + 1e-6)
+    return chosen({penalty: RidgeClassifier(penalty).fit(features[:n], y[:n]).predict(
+        features[4_000:]) for penalty in (0.1, 1, 10, 100, 1_000, 10_000)})  # fmt: skip
+
+
+def forest_told(n):
+    moved = lesson.moved_copies(x[:n], y[:n], min(20, 20_000 // n), rng)
+    return chosen({tried: RandomForestClassifier(60, max_features=tried, random_state=SEED)
+                   .fit(*moved).predict(x[4_000:]) for tried in (6, 12)})  # fmt: skip
+
+
+def nearest(n):
+    return chosen(lesson.nearest_over_moves(x[:n], y[:n], x[4_000:], (1, 2, 3, 5, 8, 13, 21)))
+
+
+features = random_windows(x)
+share = {("random windows", n): least_squares(features, n) for n in (250, 1_000, 4_000)}
+share["windows", 4_000], share["dense", 4_000] = (
+    right[kind, "in order"] for kind in ("windows", "dense")
+)
+share["windows", 250] = networks(windows, 250, rates=BOTH if EVERYTHING else [0.01])
+share["forest, told", 250], share["nearest, moved", 250] = forest_told(250), nearest(250)
+
+# %% [markdown]
+# What takes minutes is done only for the stored table, by `make table LESSON=convolutions`, with five other
+# sets of signals, other first weights and other random windows.
+
+
+# %%
+def own_windows(first=()):
+    """The same three rows, each place with weights of its own; all places go to the last layer."""
+    rows = [lesson.OwnWindows(16, 5, stride) for stride in (1, 2, 1)]
+    return keras.Sequential([keras.Input((40, 1)), *first, *rows, layers.Flatten(),
+                             layers.Dense(10)])  # fmt: skip
+
+
+def told(build):
+    return lambda: build([lesson.RandomShift(SEED)])
+
+
+if EVERYTHING:
+    share["windows, told", 250] = networks(told(windows), 250)
+    for n in (1_000, 4_000):
+        share["forest, told", n], share["nearest, moved", n] = forest_told(n), nearest(n)
+    share["windows", 1_000] = networks(windows, 1_000)
+    share["own windows", 4_000] = networks(own_windows, 4_000)
+    share["own windows, told", 4_000] = networks(told(own_windows), 4_000, rates=[0.01],
+                                                 steps=2 * STEPS)  # fmt: skip
+
+# %%
+record = {
+    "share": {f"{method} {n}": round(found.mean(), 4) for (method, n), found in share.items()},
+    "shuffled": {method: round(found.mean(), 4) for (method, order), found in right.items()
+                 if order == "shuffled"},
+}  # fmt: skip

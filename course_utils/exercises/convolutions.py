@@ -69,7 +69,7 @@ q1 = Exercise(
         "Only the kernel has to be turned: `w[::-1, ::-1]`.",
     ],
     explanation="With $a' = k - 1 - a$ the sum over $x_{i-a}\\,w_a$ becomes a sum over "
-    "$x_{i-k+1+a'}\\,w_{k-1-a'}$: a correlation with the kernel read backwards, in both directions.",
+    "$x_{i-k+1+a'}\\,w_{k-1-a'}$: a correlation with the kernel read backwards, both ways.",
 )
 
 
@@ -128,10 +128,10 @@ q2 = Exercise(
     otherwise="Where may the window begin? At 0, at stride, at 2 · stride, as long as it ends in "
     "time.",
     hints=[
-        "Over how many pixels does the window reach, gaps included? How far can its first pixel go?",
+        "Over how many pixels does the window reach, gaps included? How far can the first go?",
         "Its first pixel can stand at 0 to n + 2p − reach. Every stride-th of these is taken.",
     ],
-    explanation="The window reaches over $d(k-1)+1$ pixels. Its first pixel can stand at $0, s, 2s, "
+    explanation="The window reaches over $d(k-1)+1$ pixels. Its first can stand at $0, s, 2s, "
     "\\dots$ up to $n + 2p - \\text{reach}$.",
 )
 
@@ -181,15 +181,12 @@ q3 = Exercise(
         ),
         "all zeros behind": (
             lambda n, k, s: np.arange(-(-n // s)) * s + k // 2,
-            "You put all zeros behind the picture. Half of them go in front.",
+            "You leave out the zeros in front. Half of all zeros go there, and the first pixel of "
+            "the *picture* has the number 0.",
         ),
         "first pixels": (
             lambda n, k, s: _middles(n, k, s) - k // 2,
             "That is where each window *begins*. Its middle lies k // 2 further on.",
-        ),
-        "on the padded picture": (
-            lambda n, k, s: np.arange(-(-n // s)) * s + k // 2 + 0 * n,
-            "Count from the first pixel of the picture, not from the first zero.",
         ),
         "one place fewer": (
             lambda n, k, s: _middles(n, k, s)[: n // s],
@@ -258,7 +255,7 @@ q4 = Exercise(
         ),
         "few outputs": (
             lambda n, k, c, f: (*_parameters(n, k, c, f)[:2], (n**2 * c + 1) * f),
-            "The first two are right. The dense layer makes *all* outputs, side² · filters of them.",
+            "The first two are right. The dense layer makes *all* side² · filters outputs.",
         ),
         "one bias": (
             lambda n, k, c, f: (
@@ -324,9 +321,9 @@ q5 = Exercise(
         "Start with zeros of the shape of the picture, and for each place add `G[i, j] * w` where "
         "the window stood. Or pad G with len(w) − 1 zeros and correlate with the flipped kernel.",
     ],
-    explanation="Place $(i, j)$ sees the pixel $(u, v)$ through the weight $w_{u-i, v-j}$, so $G_{ij}"
-    "\\,w$ is added to the part of $dx$ that the window covers. That is `scipy.signal.convolve2d(G, "
-    "w)`.",
+    explanation="Place $(i, j)$ sees the pixel $(u, v)$ through the weight $w_{u-i, v-j}$, so "
+    "$G_{ij}\\,w$ is added to the part of $dx$ that the window covers. That is "
+    "`scipy.signal.convolve2d(G, w)`.",
 )
 
 
@@ -362,7 +359,7 @@ q6 = Exercise(
         "Windows look at neighbours. Once these have nothing to do with each other, they see "
         "little, and the mean over all places takes the rest.",
     ],
-    explanation="Windows in order are best. Shuffling takes their neighbours away, and the mean over "
-    "places also forgets where what stood: worst. The dense network is the same network before and "
-    "after, but for names:\n\n" + as_code("four", _FOUR),
+    explanation="Windows in order are best. Shuffling takes their neighbours away, and the "
+    "mean over places also forgets where what stood: worst. The dense network is the same "
+    "before and after, but for names:\n\n" + as_code("four", _FOUR),
 )

@@ -389,7 +389,7 @@ def convolve(picture: ArrayLike) -> None:
     picture = plotting.checked_images(np.asarray(picture)[None], "picture[None]")[0]
     if min(picture.shape) < 7:
         raise ValueError(f"picture has shape {picture.shape}: 7 pixels a side are the least.")
-    text = "A picture, a small window that moves over it, and what the window answers at each place."
+    text = "A picture, a window that moves over it, and what the window answers at each place."
     _show("convolve", text, "move a window over a picture", {"picture": picture.round(2).tolist()})
 
 

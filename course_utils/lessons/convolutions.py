@@ -12,9 +12,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 # Alternative texts of figures that answer a prediction.
 TEXTS = {
-    "edges": "A handwritten digit, and what three kernels make of it. The first answers at left and "
-    "right edges of strokes, with opposite signs, the second at upper and lower edges, the third "
-    "blurs.",
+    "edges": "A written digit, and what three kernels make of it. One answers at left and right "
+    "edges of strokes, with opposite signs, the second at upper and lower edges, the third blurs.",
     "moved": "What a layer makes of a picture and of the picture moved by one pixel, moved back. "
     "With stride 1 both agree but for the border, with stride 2 they differ along all strokes.",
     "shuffled": "Shares named rightly. The windows are far ahead in order and far lower once the "

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from scipy import ndimage, signal
 
-from course_utils.exercises.convolutions import q1, q3, q4, q5, q6
+from course_utils.exercises.convolutions import q1, q6, q3, q4, q5
 
 # --- right --------------------------------------------------------------------------------------
 
@@ -91,26 +91,26 @@ RIGHT = {
         "rounded": lambda n, k, s, p, d: np.floor((n + 2 * p - d * (k - 1) - 1) / s + 1),
         "integer": lambda n, k, s, p, d: int((n + 2 * p - d * k + d - 1) / s) + 1,
     },
-    "q3": {
+    "q6": {
         "Keras": middles_by_keras,
         "one by one": middles_one_by_one,
-        "a list": lambda *given: [int(middle) for middle in q3.answer(*given)],
+        "a list": lambda *given: [int(middle) for middle in q6.answer(*given)],
+    },
+    "q3": {
+        "by sum": parameters_by_sum,
+        "tuple of floats": lambda *given: tuple(map(float, q3.answer(*given))),
+        "an array": lambda *given: np.array(q3.answer(*given)),
     },
     "q4": {
-        "by sum": parameters_by_sum,
-        "tuple of floats": lambda *given: tuple(map(float, q4.answer(*given))),
-        "an array": lambda *given: np.array(q4.answer(*given)),
-    },
-    "q5": {
         "the tape": back_by_the_tape,
         "padding": back_by_padding,
         "SciPy": lambda G, w: signal.convolve2d(G, w),
         "order": lambda G, w: signal.convolve2d(w, G, "full"),
     },
-    "q6": {
-        "capitals": {name: value.upper() for name, value in q6.answer.items()},
-        "full stops": {name: f"{value}." for name, value in q6.answer.items()},
-        "another order": dict(reversed(q6.answer.items())),
+    "q5": {
+        "capitals": {name: value.upper() for name, value in q5.answer.items()},
+        "full stops": {name: f"{value}." for name, value in q5.answer.items()},
+        "another order": dict(reversed(q5.answer.items())),
     },
 }
 
@@ -131,31 +131,31 @@ WRONG = {
         "no dilation": (lambda n, k, s, p, d: (n + 2 * p - k) // s + 1, "dilation is missing"),
         "reach": (lambda n, k, s, p, d: d * (k - 1) + 1, "you give"),
     },
-    "q3": {
+    "q6": {
         "odd sides only": (lambda n, k, s: np.arange(0, n, s), "You begin at pixel 0"),
         "even sides only": (lambda n, k, s: np.arange(n)[1::s], ""),
-        "beginnings": (lambda n, k, s: q3.answer(n, k, s) - k // 2, "window *begins*"),
-        "mathematical counting": (lambda n, k, s: q3.answer(n, k, s) + 1, "not right"),
+        "beginnings": (lambda n, k, s: q6.answer(n, k, s) - k // 2, "window *begins*"),
+        "mathematical counting": (lambda n, k, s: q6.answer(n, k, s) + 1, "not right"),
     },
-    "q4": {
-        "the first": (lambda *given: q4.answer(*given)[0], "came"),
+    "q3": {
+        "the first": (lambda *given: q3.answer(*given)[0], "came"),
         "no biases": (
             lambda n, k, c, f: (k * k * c * f, n * n * k * k * c * f, n**4 * c * f),
             "biases are missing",
         ),
         "a dense layer to one pixel": (
-            lambda n, k, c, f: (*q4.answer(n, k, c, f)[:2], (n * n * c + 1) * f),
+            lambda n, k, c, f: (*q3.answer(n, k, c, f)[:2], (n * n * c + 1) * f),
             "makes *all*",
         ),
-        "grey": (lambda n, k, c, f: q4.answer(n, k, 1, f), "you give 320, which is too small"),
+        "grey": (lambda n, k, c, f: q3.answer(n, k, 1, f), "you give 320, which is too small"),
     },
-    "q5": {
+    "q4": {
         "as written": (lambda G, w: back_by_padding(G, w[::-1, ::-1]), "the flip is missing"),
         "valid": (lambda G, w: signal.convolve2d(G, w, "same"), "came instead of"),
-        "one direction": (lambda G, w: q5.answer(G, w[::-1]), "in one direction only"),
-        "swapped": (lambda G, w: q5.answer(G, w) * 2, "one of your numbers is"),
+        "one direction": (lambda G, w: q4.answer(G, w[::-1]), "in one direction only"),
+        "swapped": (lambda G, w: q4.answer(G, w) * 2, "one of your numbers is"),
     },
-    "q6": {
+    "q5": {
         "dense hurt": (
             {
                 "windows, in order": "best",
@@ -174,8 +174,8 @@ WRONG = {
             },
             "pixels side by side",
         ),
-        "all the best": (dict.fromkeys(q6.answer, "best"), "One of the four is right"),
-        "a word of one's own": (q6.answer | {"dense, in order": "good"}, "answer with one of"),
+        "all the best": (dict.fromkeys(q5.answer, "best"), "One of the four is right"),
+        "a word of one's own": (q5.answer | {"dense, in order": "good"}, "answer with one of"),
     },
 }
 
@@ -186,7 +186,7 @@ WRONG = {
 @pytest.mark.parametrize(("x", "w"), q1.cases)
 def test_the_answers_are_those_of_scipy(x, w):
     np.testing.assert_allclose(q1.answer(x, w), signal.convolve2d(x, w, "valid"), atol=1e-12)
-    np.testing.assert_allclose(q5.answer(x, w), signal.convolve2d(x, w), atol=1e-12)
+    np.testing.assert_allclose(q4.answer(x, w), signal.convolve2d(x, w), atol=1e-12)
 
 
 def test_the_middles_are_those_of_keras_everywhere():
@@ -195,12 +195,12 @@ def test_the_middles_are_those_of_keras_everywhere():
             for stride in (1, 2, 3):
                 if n >= k:
                     expected = middles_by_keras(n, k, stride)
-                    np.testing.assert_array_equal(q3.answer(n, k, stride), expected)
+                    np.testing.assert_array_equal(q6.answer(n, k, stride), expected)
 
 
 def test_the_parameters_of_the_praise():
-    assert q4.answer(28, 3, 16, 32) == (4_640, 3_637_760, 314_728_960)
+    assert q3.answer(28, 3, 16, 32) == (4_640, 3_637_760, 314_728_960)
     layer = keras.layers.Conv2D(32, 3)
     layer.build((None, 28, 28, 16))
     assert layer.count_params() == 4_640
-    assert "4,640 parameters, 3.6 million, 315 million" in q4.praise
+    assert "4,640 parameters, 3.6 million, 315 million" in q3.praise

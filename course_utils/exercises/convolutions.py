@@ -136,77 +136,7 @@ q2 = Exercise(
 )
 
 
-# --- 3: which pixels does "same" read -----------------------------------------------------------
-
-
-def _middles(n, k, stride):
-    places = -(-n // stride)  # rounded up
-    zeros = max((places - 1) * stride + k - n, 0)
-    return np.arange(places) * stride - zeros // 2 + k // 2
-
-
-def _symmetric(n, k, stride):
-    return np.arange(-(-n // stride)) * stride
-
-
-def _zeros_first(n, k, stride):
-    places = -(-n // stride)
-    zeros = max((places - 1) * stride + k - n, 0)
-    return np.arange(places) * stride - (zeros + 1) // 2 + k // 2
-
-
-q3 = Exercise(
-    answer=_middles,
-    cases=[
-        (8, 3, 2),
-        (7, 3, 2),
-        (8, 1, 2),
-        (8, 5, 2),
-        (9, 3, 3),
-        (28, 3, 1),
-        (10, 5, 4),
-        (6, 3, 5),
-    ],
-    praise="On an even side with stride 2 a window of three stands over the odd pixels. PyTorch's "
-    "`padding=1` puts a zero on both sides, and its window stands over the even ones.",
-    mistakes={
-        "even pixels": (
-            _symmetric,
-            "You begin at pixel 0. That holds if the zeros are spread evenly. Here only as many "
-            "are added as are needed, and of an odd number the smaller half stands in front.",
-        ),
-        "more zeros in front": (
-            _zeros_first,
-            "Of an odd number of zeros, the one left over goes *behind*, not in front.",
-        ),
-        "all zeros behind": (
-            lambda n, k, s: np.arange(-(-n // s)) * s + k // 2,
-            "You leave out the zeros in front. Half of all zeros go there, and the first pixel of "
-            "the *picture* has the number 0.",
-        ),
-        "first pixels": (
-            lambda n, k, s: _middles(n, k, s) - k // 2,
-            "That is where each window *begins*. Its middle lies k // 2 further on.",
-        ),
-        "one place fewer": (
-            lambda n, k, s: _middles(n, k, s)[: n // s],
-            'The number of places is rounded *up*: that is the promise of `"same"`.',
-        ),
-    },
-    otherwise="First the number of places, then the zeros in all, then those in front. The first "
-    "window begins that many pixels before the picture.",
-    hints=[
-        "For 8 pixels, a window of 3 and stride 2 there are 4 places. They need 3 · 2 + 3 = 9 "
-        "pixels. How many zeros, and how many of them in front?",
-        "The window at place i begins at i · stride − zeros in front, and its middle is k // 2 "
-        "further.",
-    ],
-    explanation='With $m = \\lceil n/s \\rceil$ places, `"same"` adds $\\max((m-1)s + k - n, 0)$ '
-    "zeros, half of them (rounded down) in front. Place $i$ begins at $is$ minus these.",
-)
-
-
-# --- 4: count the parameters --------------------------------------------------------------------
+# --- 3: count the parameters --------------------------------------------------------------------
 
 
 def _parameters(side, k, channels, filters):
@@ -215,7 +145,7 @@ def _parameters(side, k, channels, filters):
     return window, side**2 * window, dense
 
 
-q4 = Exercise(
+q3 = Exercise(
     answer=_parameters,
     cases=[(28, 3, 16, 32), (8, 1, 3, 5), (5, 5, 1, 1), (1, 1, 4, 2), (40, 3, 2, 7)],
     praise="From 28 × 28 pixels and 16 channels to 32: 4,640 parameters, 3.6 million, 315 million. "
@@ -279,7 +209,7 @@ q4 = Exercise(
 )
 
 
-# --- 5: back to the pixels ----------------------------------------------------------------------
+# --- 4: back to the pixels ----------------------------------------------------------------------
 
 
 def _back(G, w):
@@ -290,7 +220,7 @@ def _back(G, w):
     return dx
 
 
-q5 = Exercise(
+q4 = Exercise(
     answer=_back,
     cases=[(x, w) for x, w in _PAIRS] + [(_numbers(1, 1), _numbers(2, 3))],
     praise="Each place gives its slope back to the pixels that it saw, each with its weight. "
@@ -327,7 +257,7 @@ q5 = Exercise(
 )
 
 
-# --- 6: four outcomes ---------------------------------------------------------------------------
+# --- 5: four outcomes ---------------------------------------------------------------------------
 
 _FOUR = {
     "windows, in order": "best",
@@ -336,7 +266,7 @@ _FOUR = {
     "dense, shuffled": "middle",
 }
 
-q6 = Exercise(
+q5 = Exercise(
     answer=_FOUR,
     praise="The dense network does not know which pixels are neighbours, so that it cannot miss "
     "them. Now let the networks vote.",
@@ -362,4 +292,74 @@ q6 = Exercise(
     explanation="Windows in order are best. Shuffling takes their neighbours away, and the "
     "mean over places also forgets where what stood: worst. The dense network is the same "
     "before and after, but for names:\n\n" + as_code("four", _FOUR),
+)
+
+
+# --- 6: which pixels does "same" read -----------------------------------------------------------
+
+
+def _middles(n, k, stride):
+    places = -(-n // stride)  # rounded up
+    zeros = max((places - 1) * stride + k - n, 0)
+    return np.arange(places) * stride - zeros // 2 + k // 2
+
+
+def _symmetric(n, k, stride):
+    return np.arange(-(-n // stride)) * stride
+
+
+def _zeros_first(n, k, stride):
+    places = -(-n // stride)
+    zeros = max((places - 1) * stride + k - n, 0)
+    return np.arange(places) * stride - (zeros + 1) // 2 + k // 2
+
+
+q6 = Exercise(
+    answer=_middles,
+    cases=[
+        (8, 3, 2),
+        (7, 3, 2),
+        (8, 1, 2),
+        (8, 5, 2),
+        (9, 3, 3),
+        (28, 3, 1),
+        (10, 5, 4),
+        (6, 3, 5),
+    ],
+    praise="On an even side with stride 2 a window of three stands over the odd pixels. PyTorch's "
+    "`padding=1` puts a zero on both sides, and its window stands over the even ones.",
+    mistakes={
+        "even pixels": (
+            _symmetric,
+            "You begin at pixel 0. That holds if the zeros are spread evenly. Here only as many "
+            "are added as are needed, and of an odd number the smaller half stands in front.",
+        ),
+        "more zeros in front": (
+            _zeros_first,
+            "Of an odd number of zeros, the one left over goes *behind*, not in front.",
+        ),
+        "all zeros behind": (
+            lambda n, k, s: np.arange(-(-n // s)) * s + k // 2,
+            "You leave out the zeros in front. Half of all zeros go there, and the first pixel of "
+            "the *picture* has the number 0.",
+        ),
+        "first pixels": (
+            lambda n, k, s: _middles(n, k, s) - k // 2,
+            "That is where each window *begins*. Its middle lies k // 2 further on.",
+        ),
+        "one place fewer": (
+            lambda n, k, s: _middles(n, k, s)[: n // s],
+            'The number of places is rounded *up*: that is the promise of `"same"`.',
+        ),
+    },
+    otherwise="First the number of places, then the zeros in all, then those in front. The first "
+    "window begins that many pixels before the picture.",
+    hints=[
+        "For 8 pixels, a window of 3 and stride 2 there are 4 places. They need 3 · 2 + 3 = 9 "
+        "pixels. How many zeros, and how many of them in front?",
+        "The window at place i begins at i · stride − zeros in front, and its middle is k // 2 "
+        "further.",
+    ],
+    explanation='With $m = \\lceil n/s \\rceil$ places, `"same"` adds $\\max((m-1)s + k - n, 0)$ '
+    "zeros, half of them (rounded down) in front. Place $i$ begins at $is$ minus these.",
 )

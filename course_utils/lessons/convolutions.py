@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 import keras
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from keras import ops
@@ -14,8 +13,6 @@ from numpy.lib.stride_tricks import sliding_window_view
 TEXTS = {
     "edges": "A written digit, and what three kernels make of it. One answers at left and right "
     "edges of strokes, with opposite signs, the second at upper and lower edges, the third blurs.",
-    "moved": "What a layer makes of a picture and of the picture moved by one pixel, moved back. "
-    "With stride 1 both agree but for the border, with stride 2 they differ along all strokes.",
     "shuffled": "Shares named rightly. The windows are far ahead in order and far lower once the "
     "pixels are shuffled; the dense network is level.",
     "amounts": "Share named rightly against the number of training signals, with a line for each "
@@ -90,6 +87,31 @@ def moved_copies(
     return x[rows[:, None], places % x.shape[1]], y[rows]
 
 
+def moved_pictures(
+    x: np.ndarray, y: np.ndarray, most: int, copies: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return pictures (copies * N, H, W), each moved by up to `most` pixels each way, and labels.
+
+    Zeros come in at the border.
+
+    Parameters
+    ----------
+    x : array, shape (N, H, W)
+    y : array, shape (N,)
+    most : int
+        The largest move, up, down, left and right.
+    copies : int
+        How often each picture comes.
+    rng : np.random.Generator
+    """
+    _, height, width = x.shape
+    wide = np.pad(x, ((0, 0), (most, most), (most, most)))
+    rows = np.tile(np.arange(len(x)), copies)
+    up, left = rng.integers(2 * most + 1, size=(2, len(rows), 1))
+    i, j = up + np.arange(height), left + np.arange(width)
+    return wide[rows[:, None, None], i[:, :, None], j[:, None]], y[rows]
+
+
 def nearest_over_moves(
     x: np.ndarray, y: np.ndarray, asked: np.ndarray, ks: Sequence[int]
 ) -> dict[int, np.ndarray]:
@@ -132,14 +154,6 @@ def draw_edges(axes: Sequence[Axes], digit: np.ndarray, answers: Mapping[str, np
         ax.set_title(name)
     for ax in axes:
         ax.set(xticks=[], yticks=[])
-
-
-def draw_moved(axes: Sequence[Axes], errors: Mapping[str, np.ndarray]) -> None:
-    """Draw where the answer to a moved picture differs from the moved answer, on one scale."""
-    most = max(np.abs(error).max() for error in errors.values())
-    for ax, (name, error) in zip(axes, errors.items(), strict=True):
-        ax.imshow(error, cmap="RdBu_r", vmin=-most, vmax=most)
-        ax.set(title=name, xticks=[], yticks=[])
 
 
 def draw_signals(axes: Sequence[Axes], x: np.ndarray, order: np.ndarray) -> None:
@@ -186,8 +200,3 @@ def windows_of(x: np.ndarray, width: int) -> np.ndarray:
     """Return all windows of signals (N, L), zeros beyond their ends: (N, L, width), copied."""
     padded = np.pad(x, ((0, 0), (width // 2, (width - 1) // 2)))
     return np.ascontiguousarray(sliding_window_view(padded, width, axis=1))
-
-
-def new_axes(rows: int, columns: int, width: float, height: float) -> np.ndarray:
-    """Return axes of a new figure of this size in inches, flat."""
-    return np.ravel(plt.subplots(rows, columns, figsize=(width, height))[1])

@@ -52,8 +52,8 @@
 #
 # <!-- end of the map -->
 #
-# Until the planned lessons are there, some others ask for convolutions, the normal distribution and
-# Bayes' rule from elsewhere.
+# Until the planned lessons are there, some others ask for the normal distribution and Bayes' rule from
+# elsewhere.
 
 # %% [markdown]
 # ## Beside the lessons

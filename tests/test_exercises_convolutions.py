@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from scipy import ndimage, signal
 
-from course_utils.exercises.convolutions import q1, q6, q3, q4, q5
+from course_utils.exercises.convolutions import q1, q3, q4, q5, q6
 
 # --- right --------------------------------------------------------------------------------------
 

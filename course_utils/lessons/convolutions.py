@@ -178,7 +178,7 @@ def draw_shuffled(ax: Axes, shares: Mapping[tuple[str, str], float]) -> None:
 
 def draw_amounts(ax: Axes, table: pd.DataFrame) -> None:
     """Draw the share named rightly, a line for each row, against the signals (columns)."""
-    for (name, row), marker in zip(table.iterrows(), "osD^vPX*", strict=False):
+    for (name, row), marker in zip(table.iterrows(), "osD^vPX*<>", strict=False):
         ax.plot(range(len(row)), row, marker=marker, label=name)
     ax.set_xticks(range(len(table.columns)), [f"{n:,}" for n in table.columns])
     ax.set(xlabel="training signals", ylabel="share named rightly")

@@ -740,6 +740,7 @@ exercises.q6.check(middles)
 # there a difference between the three ways? Between the three bends?
 
 # %%
+tf.get_logger().setLevel("ERROR")  # it warns of many networks, and many are meant
 grey = 128 + 40 * x
 z_scores = (grey - grey[learn].mean()) / grey[learn].std()
 PREPARED = {

@@ -370,27 +370,14 @@ def signal() -> None:
 
 
 def convolve(picture: ArrayLike) -> None:
-    """Show a window of 3 × 3 weights that moves over a picture, and what it answers at each place.
+    """Show a window of 3 × 3 weights that moves over a picture (H, W), and what it answers.
 
-    Buttons choose the kernel, sliders the stride, the padding with zeros on each side, the dilation
-    and the place where the window stands. The kernel is not flipped. The answers are coloured from
-    the largest below zero to the largest above it.
-
-    Parameters
-    ----------
-    picture : array, shape (H, W)
-        Amount of ink in each pixel, 0 (paper) to 1; at least 7 pixels a side.
-
-    Raises
-    ------
-    ValueError
-        If the picture has another shape, is too small or holds anything outside [0, 1].
+    Buttons choose the kernel, which is not flipped; sliders stride, padding, dilation and place.
+    Raises a ValueError as `plotting.checked_images`.
     """
-    picture = plotting.checked_images(np.asarray(picture)[None], "picture[None]")[0]
-    if min(picture.shape) < 7:
-        raise ValueError(f"picture has shape {picture.shape}: 7 pixels a side are the least.")
+    shown = plotting.checked_images(np.asarray(picture)[None], "picture[None]")[0]
     text = "A picture, a window that moves over it, and what the window answers at each place."
-    _show("convolve", text, "move a window over a picture", {"picture": picture.round(2).tolist()})
+    _show("convolve", text, "move a window over a picture", {"picture": shown.round(2).tolist()})
 
 
 def _surface(values: Callable[[np.ndarray], ArrayLike], box: ArrayLike) -> tuple[str, list[int]]:

@@ -454,7 +454,7 @@ exercises.q5.check(four)
 # exercises.q5.hint()  # and .solution()
 
 # %%
-settings = []  # what the validation signals chose, in turn
+settings, trained = [], {}  # what the validation signals chose, in turn; the first networks
 
 
 def chosen(named):
@@ -469,6 +469,7 @@ def networks(build, n, rates, order=slice(None), steps=STEPS):
     """Which judging signals the network names rightly that learned from n signals."""
     seen = x[:, order]
     models = {rate: train(build, seen[:n], y[:n], rate, steps) for rate in rates}
+    trained.setdefault((build.__name__, n), models)
     return chosen({rate: name(model, seen[4_000:]) for rate, model in models.items()})
 
 
@@ -542,6 +543,7 @@ def least_squares(features, n):
         features[4_000:]) for penalty in (0.1, 1, 10, 100, 1_000, 10_000)})  # fmt: skip
 
 
+# %%
 def forest_told(n):
     """Trees on moved copies; they vote on each asked signal at ten moves."""
     moved, found = lesson.moved_copies(x[:n], y[:n], min(40, 20_000 // n), rng), {}
@@ -553,7 +555,7 @@ def forest_told(n):
 
 
 def nearest(n):
-    return chosen(lesson.nearest_over_moves(x[:n], y[:n], x[4_000:], (1, 3, 5, 9, 15, 25, 40, 60)))
+    return chosen(lesson.nearest_over_moves(x[:n], y[:n], x[4_000:], (1, 5, 15, 40, 100, 200)))
 
 
 features = random_windows(x)
@@ -678,8 +680,7 @@ claim("Shuffled, windows fall behind the dense network by",
 # %%
 shape = np.array([5, 6, 6.5, 6.5, 6, 5.25, 4.75, 4, 3.5, 3.5, 4, 5])  # a "2" of MNIST-1D
 shape = (shape - shape.mean()) / shape.std()
-network = train(windows, x[learn], y[learn], 0.03, STEPS // 2)
-first = network.layers[0].get_weights()[0][:, 0]
+first = trained["windows", 4_000][0.03].layers[0].get_weights()[0][:, 0]
 lesson.draw_filters(plt.subplots(1, 2, figsize=(13, 3), width_ratios=[3, 1])[1], first, shape)
 plotting.show(lesson.TEXTS["filters"])
 
@@ -811,7 +812,7 @@ for kind, end, seen in (
     ("pooling", layers.GlobalMaxPooling2D, known),
     ("pooling, told", layers.GlobalMaxPooling2D, lesson.moved_pictures(*known, 3, 4, rng)),
 ):
-    net = train(maps(end), *seen, 0.01, 360)
+    net = train(maps(end), *seen, 0.01, 240)
     answers[kind] = lambda x, net=net: name(net, x)
 survives = pd.DataFrame({kind: [(answer(down(k)) == names[3_000:]).mean() for k in range(4)]
                          for kind, answer in answers.items()}).T  # fmt: skip

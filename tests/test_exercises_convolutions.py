@@ -122,6 +122,16 @@ WRONG = {
         "same size": (lambda x, w: ndimage.convolve(x, w), "came instead of"),
         "full": (lambda x, w: signal.convolve2d(x, w), "came instead of"),
         "correlation": (lambda x, w: signal.correlate2d(x, w, "valid"), "nothing is flipped"),
+        "wrapped round": (
+            lambda x, w: [
+                [
+                    sum(x[i - a, j - b] * w[a, b] for a, b in np.ndindex(w.shape))
+                    for j in range(x.shape[1] - w.shape[1] + 1)
+                ]
+                for i in range(len(x) - len(w) + 1)
+            ],
+            "the *last* row",
+        ),
         "a quarter turn": (lambda x, w: q1.answer(x, np.rot90(w)), ""),
         "mean": (lambda x, w: q1.answer(x, w) / w.size, "one of your numbers is"),
     },
@@ -129,6 +139,7 @@ WRONG = {
         "right for stride 1": (lambda n, k, s, p, d: n + 2 * p - d * (k - 1), "stride is missing"),
         "same": (lambda n, k, s, p, d: -(-n // s), "you give"),
         "no dilation": (lambda n, k, s, p, d: (n + 2 * p - k) // s + 1, "dilation is missing"),
+        "reach too short": (lambda n, k, s, p, d: (n + 2 * p - d * (k - 1)) // s + 1, "too short"),
         "reach": (lambda n, k, s, p, d: d * (k - 1) + 1, "you give"),
     },
     "q6": {
@@ -147,12 +158,17 @@ WRONG = {
             lambda n, k, c, f: (*q3.answer(n, k, c, f)[:2], (n * n * c + 1) * f),
             "makes *all*",
         ),
+        "one dense bias": (
+            lambda n, k, c, f: (*q3.answer(n, k, c, f)[:2], n**4 * c * f + f),
+            "every output has a bias",
+        ),
         "grey": (lambda n, k, c, f: q3.answer(n, k, 1, f), "you give 320, which is too small"),
     },
     "q4": {
         "as written": (lambda G, w: back_by_padding(G, w[::-1, ::-1]), "the flip is missing"),
         "valid": (lambda G, w: signal.convolve2d(G, w, "same"), "came instead of"),
         "one direction": (lambda G, w: q4.answer(G, w[::-1]), "in one direction only"),
+        "slopes flipped": (lambda G, w: q4.answer(np.flip(G), w), "You flip G"),
         "swapped": (lambda G, w: q4.answer(G, w) * 2, "one of your numbers is"),
     },
     "q5": {

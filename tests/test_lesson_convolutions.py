@@ -115,17 +115,23 @@ def test_figures_show_what_they_are_given():
               ("windows", "shuffled"): 0.5, ("dense", "shuffled"): 0.61}  # fmt: skip
     lesson.draw_shuffled(ax, shares)
     assert [bar.get_height() for bar in ax.patches] == [0.9, 0.6, 0.5, 0.61]
-    table = pd.DataFrame([[0.5, 0.9], [0.6, 0.7]], ["windows", "forest"], [250, 1_000])
-    ax = plt.subplots()[1]
-    lesson.draw_amounts(ax, table)
-    assert_array_equal([line.get_ydata() for line in ax.lines], table)
+    methods = ["windows 250", "random windows 250", "forest, told 4000"]
+    table = pd.DataFrame([[0.6, 0.9, 0.7], [0.8, 0.7, 0.7]], columns=methods)
+    axes = plt.subplots(1, 2)[1]
+    lesson.draw_amounts(axes, table)
+    labels = [label.get_text() for label in axes[0].get_yticklabels()]
+    assert labels == ["windows", "random windows"]
+    assert_allclose([bar.get_width() for bar in axes[0].patches], [0.7, 0.8])
+    assert_allclose([bar.get_width() for bar in axes[1].patches], [0.7])
     axes = plt.subplots(1, 2)[1]
     lesson.draw_signals(axes, X[:3], np.arange(9)[::-1])
     assert_array_equal(axes[0].lines[1].get_ydata()[::-1], axes[1].lines[1].get_ydata())
     axes = plt.subplots(1, 2)[1]
-    lesson.draw_filters(axes, X[:5, :6], X[6])
-    drawn = [tuple(line.get_ydata()) for line in axes[0].lines[:6]]
-    assert {*drawn} == {tuple(window) for window in X[:5, :6].T}
+    lesson.draw_filters(axes, X[5:10, :6], X[:5, :6], X[6])
+    drawn = [tuple(line.get_ydata()) for line in axes[0].lines[:12]]
+    pairs = zip(X[:5, :6].T, X[5:10, :6].T, strict=True)
+    expected = {(tuple(window), tuple(start)) for window, start in pairs}
+    assert {*zip(drawn[::2], drawn[1::2], strict=True)} == expected
     axes = plt.subplots(1, 2)[1]
     lesson.draw_edges(axes, np.abs(X), {"edges": X})
     assert axes[1].images[0].get_clim() == (-np.abs(X).max(), np.abs(X).max())

@@ -23,6 +23,14 @@ def _convolve(x, w):
     return z
 
 
+def _wrapped(x, w):
+    rows, columns = w.shape
+    z = np.zeros((len(x) - rows + 1, x.shape[1] - columns + 1))
+    for i, j in np.ndindex(z.shape):
+        z[i, j] = sum(x[i - a, j - b] * w[a, b] for a, b in np.ndindex(w.shape))
+    return z
+
+
 _PAIRS = [
     (_numbers(6, 5), _numbers(3, 3)),
     (_numbers(4, 6), _numbers(2, 3)),
@@ -55,6 +63,11 @@ q1 = Exercise(
             lambda x, w: _convolve(x, w.T[::-1, ::-1]),
             "You transpose the kernel. A flip is something else: the first row becomes the last, "
             "and within each row the first number becomes the last.",
+        ),
+        "wrapped": (
+            _wrapped,
+            "For i = 0 the formula asks for x[−1], and NumPy gives the *last* row. The first place "
+            "where the window lies on the picture is i = len(w) − 1.",
         ),
         "picture flipped": (
             lambda x, w: _convolve(x, w)[::-1, ::-1],
@@ -112,6 +125,10 @@ q2 = Exercise(
             lambda n, k, s, p, d: (n + 2 * p - d * k) // s + 1,
             "Between k pixels there are only k − 1 gaps: they reach over d (k − 1) + 1, not d k.",
         ),
+        "reach too short": (
+            lambda n, k, s, p, d: (n + 2 * p - d * (k - 1)) // s + 1,
+            "The reach is too short by one: k pixels with gaps reach over d (k − 1) + 1.",
+        ),
         "rounded up": (
             lambda n, k, s, p, d: -(-(n + 2 * p - d * (k - 1) - 1) // s) + 1,
             "You round up. The last window would stick out of the picture: round down.",
@@ -149,7 +166,8 @@ q3 = Exercise(
     answer=_parameters,
     cases=[(28, 3, 16, 32), (8, 1, 3, 5), (5, 5, 1, 1), (1, 1, 4, 2), (40, 3, 2, 7)],
     praise="From 28 × 28 pixels and 16 channels to 32: 4,640 parameters, 3.6 million, 315 million. "
-    "The first step to the left is sharing, the second is the window.",
+    "From the dense layer to windows of their own, a factor of 87: that is the window. From there "
+    "to 4,640, a factor of 784: that is sharing.",
     mistakes={
         "channels forgotten": (
             lambda n, k, c, f: ((k**2 + 1) * f, n**2 * (k**2 + 1) * f, _parameters(n, k, c, f)[2]),
@@ -187,6 +205,10 @@ q3 = Exercise(
             lambda n, k, c, f: (*_parameters(n, k, c, f)[:2], (n**2 * c + 1) * f),
             "The first two are right. The dense layer makes *all* side² · filters outputs.",
         ),
+        "one bias in the dense layer": (
+            lambda n, k, c, f: (*_parameters(n, k, c, f)[:2], n**4 * c * f + f),
+            "The first two are right. In the dense layer every output has a bias of its own.",
+        ),
         "one bias": (
             lambda n, k, c, f: (
                 k**2 * c * f + f,
@@ -220,6 +242,14 @@ def _back(G, w):
     return dx
 
 
+def _overwritten(G, w):
+    rows, columns = w.shape
+    dx = np.zeros((len(G) + rows - 1, G.shape[1] + columns - 1))
+    for i, j in np.ndindex(G.shape):
+        dx[i : i + rows, j : j + columns] = G[i, j] * w
+    return dx
+
+
 q4 = Exercise(
     answer=_back,
     cases=[(x, w) for x, w in _PAIRS] + [(_numbers(1, 1), _numbers(2, 3))],
@@ -239,13 +269,24 @@ q4 = Exercise(
             lambda G, w: _back(G, w[:, ::-1]),
             "You flip in one direction only.",
         ),
+        "overwritten": (
+            _overwritten,
+            "Each place overwrites what the places before it have given. A pixel is seen from "
+            "several places: add up, with `+=`.",
+        ),
+        "slopes flipped": (
+            lambda G, w: _back(G[::-1, ::-1], w),
+            "You flip G. Its places stay where they are; it is the kernel that has to be flipped "
+            "if you correlate.",
+        ),
         "valid": (
             lambda G, w: _back(G, w)[len(w) - 1 : len(G), np.shape(w)[1] - 1 : np.shape(G)[1]],
             "You have the inner pixels only. At the border of the picture fewer windows meet, but "
             "some do: put zeros around G first.",
         ),
     },
-    otherwise="The result has the shape of the picture: len(G) + len(w) − 1 rows, and so on.",
+    otherwise="Each place (i, j) adds G[i, j] times the kernel to the pixels that it saw. The "
+    "result has the shape of the picture: len(G) + len(w) − 1 rows, and so on.",
     hints=[
         "Which places (i, j) of the window see the pixel (u, v), and with which weight?",
         "Start with zeros of the shape of the picture, and for each place add `G[i, j] * w` where "

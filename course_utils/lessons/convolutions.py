@@ -15,9 +15,10 @@ TEXTS = {
     "edges of strokes, with opposite signs, the second at upper and lower edges, the third blurs.",
     "shuffled": "Shares named rightly. The windows are far ahead in order and far lower once the "
     "pixels are shuffled; the dense network is level.",
-    "amounts": "Share named rightly against the number of training signals, with a line for each "
-    "method. Random windows are far ahead at 250; at 4,000 twice as many trained ones are level.",
-    "filters": "The sixteen windows of the first layer, and beside them a template of a shape.",
+    "amounts": "Shares named rightly as bars, for 250 and for 4,000 training signals. "
+    "At 250 random windows are first, at 4,000 trained windows that are told are level with them.",
+    "filters": "The sixteen windows of the first layer, before training in grey and after it in "
+    "blue, and beside them a template of a shape.",
 }
 
 
@@ -176,20 +177,32 @@ def draw_shuffled(ax: Axes, shares: Mapping[tuple[str, str], float]) -> None:
     ax.legend(ncols=2, loc="upper right")
 
 
-def draw_amounts(ax: Axes, table: pd.DataFrame) -> None:
-    """Draw the share named rightly, a line for each row, against the signals (columns)."""
-    for (name, row), marker in zip(table.iterrows(), "osD^vPX*<>", strict=False):
-        ax.plot(range(len(row)), row, marker=marker, label=name)
-    ax.set_xticks(range(len(table.columns)), [f"{n:,}" for n in table.columns])
-    ax.set(xlabel="training signals", ylabel="share named rightly")
-    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=13)
+def draw_amounts(axes: Sequence[Axes], table: pd.DataFrame) -> None:
+    """Draw the mean share named rightly of the methods, one panel for 250 signals, one for 4,000.
+
+    A column is a method and its number of signals, such as ``"windows 250"``, and a row a data set.
+    Random windows are orange, trained networks blue, the other rivals grey.
+    """
+    for ax, n in zip(axes, (250, 4_000), strict=True):
+        seen = table.filter(regex=rf" {n}$")
+        seen = seen[seen.mean().sort_values().index]
+        names = seen.columns.str.removesuffix(f" {n}")
+        others = {"random": "C1", "16": "C1", "forest": "0.6", "nearest": "0.6"}
+        colours = [others.get(name.split()[0].strip(","), "C0") for name in names]
+        bars = ax.barh(names, seen.mean(), xerr=seen.sem(), color=colours)
+        ax.bar_label(bars, fmt="{:.2f}", padding=3)
+        ax.set(title=f"{n:,} training signals", xlabel="share named rightly", xlim=(0, 1.12))
 
 
-def draw_filters(axes: Sequence[Axes], windows: np.ndarray, pattern: np.ndarray) -> None:
-    """Draw the windows (width, filters) of a first layer, sorted by their slope, and a template."""
+def draw_filters(
+    axes: Sequence[Axes], start: np.ndarray, windows: np.ndarray, pattern: np.ndarray
+) -> None:
+    """Draw windows (width, filters) before and after training, sorted by slope, and a template."""
     order = np.argsort(np.arange(len(windows)) @ (windows - windows.mean(axis=0)))
     for place, k in enumerate(order):
-        axes[0].plot(np.arange(len(windows)) + 6 * place, windows[:, k], "o-", ms=3, color="C0")
+        x = np.arange(len(windows)) + 6 * place
+        axes[0].plot(x, windows[:, k], "o-", ms=3, color="C0")
+        axes[0].plot(x, start[:, k], color="0.6")
     axes[0].axhline(0, color="0.7", lw=1)
     axes[0].set(title="windows of the first layer", xticks=[], ylabel="weight")
     axes[1].plot(pattern, "o-", color="C1")

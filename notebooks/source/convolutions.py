@@ -133,14 +133,17 @@ claims.check("Two convolutions in a row are one", signal.convolve2d(x, signal.co
 #
 # ## 2. Stride, padding, dilation, pooling: sizes and parameters
 #
-# A picture has [channels](../docs/glossary.md#channel), such as red, green and blue, and a layer has several
-# kernels, its *filters*. Each filter has a weight for each pixel of its window *and each channel*, and makes
-# one channel of the output, a [feature map](../docs/glossary.md#feature-map). Four settings change where the window looks:
+# A picture has [channels](../docs/glossary.md#channel), such as red, green and blue, and a layer has
+# several kernels, its *filters*. Each filter has a weight for each pixel of its window *and each channel*,
+# and makes one channel of the output, a [feature map](../docs/glossary.md#feature-map). Four settings
+# change where the window looks:
 #
 # * **[stride](../docs/glossary.md#stride)** $s$: it moves on by $s$ pixels;
 # * **[padding](../docs/glossary.md#padding)** $p$: so many zeros are put around the picture first;
-# * **[dilation](../docs/glossary.md#dilation)** $d$: its pixels lie $d$ apart, so that $k$ of them reach over $d\,(k - 1) + 1$ pixels;
-# * **[pooling](../docs/glossary.md#pooling)** takes the maximum or the mean over a window, in each channel for itself. It has no weights.
+# * **[dilation](../docs/glossary.md#dilation)** $d$: its pixels lie $d$ apart, so that $k$ of them reach
+#   over $d\,(k - 1) + 1$ pixels;
+# * **[pooling](../docs/glossary.md#pooling)** takes the maximum or the mean over a window, in each channel
+#   for itself. It has no weights.
 
 
 # %%
@@ -208,9 +211,9 @@ claims.check("On 8 pixels the middles of three are one pixel beside those of one
              middle[3, 8] - middle[1, 8], 1)  # fmt: skip
 
 # %% [markdown]
-# On an even side `"same"` with stride 2 is lopsided for a window of three. Two paths through a network, one through a window of
-# three and one through a window of one, look at *different pixels*, and are then added. The lesson
-# [`resnet`](resnet.ipynb) meets such a pair.
+# On an even side `"same"` with stride 2 is lopsided for a window of three. Two paths through a network, one
+# through a window of three and one through a window of one, look at *different pixels*, and are then added.
+# The lesson [`resnet`](resnet.ipynb) meets such a pair.
 #
 # ### Exercise 3: count the parameters
 #
@@ -357,10 +360,11 @@ claim("Digits moved by one pixel at stride 2: the map is off by this share of it
       **broken, above=0.25, headline=True)  # fmt: skip
 
 # %% [markdown]
-# Exact is only stride 1 on a ring, or a shift by a whole stride. Zeros around the picture disturb its border,
-# which on digits is only paper. With stride 2 a shift by one pixel shows the window *other pixels*, and
-# neither of the two shifts of the small map that come near makes up for it. On noise the maps have nothing to do with
-# each other, and two such maps are further apart than either is large. (Zhang 2019 finds the same trouble with pooling.)
+# Exact is only stride 1 on a ring, or a shift by a whole stride. Zeros around the picture disturb its
+# border, which on digits is only paper. With stride 2 a shift by one pixel shows the window *other pixels*,
+# and neither of the two shifts of the small map that come near makes up for it. On noise the maps have
+# nothing to do with each other, and two such maps are further apart than either is large. (Zhang 2019 finds
+# the same trouble with pooling.)
 #
 # Equivariant is not *invariant*. A network that names a digit should give the same answer wherever it stands,
 # $f(Sx) = f(x)$. **Global mean pooling**, the mean of each map over all places, makes the one out of the
@@ -505,14 +509,15 @@ for text, more, bounds, headline in (
     claim(text, **claims.mean_and_error(more, OVER), **bounds, headline=headline)
 
 # %% [markdown]
-# A dense layer has no idea which pixels are neighbours. To shuffle them is to rename its inputs, and it does
-# not notice. (Logistic regression, far behind both, has no idea of neighbours either.) The windows notice: with neighbours gone, their bet is worse than none. *Learned: a window is a
-# belief about the data. It pays as much as the belief is true.*
+# A dense layer has no idea which pixels are neighbours. To shuffle them is to rename its inputs, and it
+# does not notice. (Logistic regression, far behind both, has no idea of neighbours either.) The windows
+# notice: with neighbours gone, their bet is worse than none. *Learned: a window is a belief about the data.
+# It pays as much as the belief is true.*
 #
 # ## 6. What is the gain made of?
 #
-# Was that fair? Shapes stand anywhere, and nobody *told* the dense network. To tell it is
-# [data augmentation](../docs/glossary.md#data-augmentation): in each step, the training signals are moved around
+# Was that fair? Shapes stand anywhere, and nobody *told* the dense network. To tell it is [data
+# augmentation](../docs/glossary.md#data-augmentation): in each step, the training signals are moved around
 # by random numbers of pixels, as the program that makes them does. So we take the gain apart:
 #
 # * **own windows**: three layers of windows, each place with weights of its own. All places go to the last
@@ -521,19 +526,20 @@ for text, more, bounds, headline in (
 # * **windows**: the same, and now the last layer gets the mean over all places, as in section 5.
 #
 # These have 600 steps. **Told**, each has 2,400, at the rate that suited it when it was not told. With 250
-# signals, the rate of *windows, told* is chosen again, and there are **windows × 2, told**, twice as many, at the same
-# rate. The rivals:
+# signals, the rate of *windows, told* is chosen again, and there are **windows × 2, told**, twice as many,
+# at the same rate. The rivals:
 #
-# * a **forest, told**: a [random forest](../docs/glossary.md#random-forest) of a kind that also draws its thresholds at
-#   random. It learns from 40 moved copies of each signal, and votes on ten moves of each signal that is judged;
+# * a **forest, told**: a [random forest](../docs/glossary.md#random-forest) of a kind that also draws its
+#   thresholds at random. It learns from 40 moved copies of each signal, and votes on ten moves of each
+#   signal that is judged;
 # * **nearest, moved**: the nearest training signals, at the best of all 40 moves;
 # * **random windows**: 300 windows of width nine that nobody trains. Take mean and maximum of each map, and
 #   fit these 600 numbers to the classes by least squares with an
 #   [L2 penalty](../docs/glossary.md#l2-penalty) (ridge), which is a closed formula. Also with means
 #   alone, and with only **16 random windows**.
 #
-# **Predict.** Who is first with 250 training signals, who with 4,000? At 4,000, which is worth most: the window,
-# sharing, or the mean over places?
+# **Predict.** Who is first with 250 training signals, who with 4,000? At 4,000, which is worth most: the
+# window, sharing, or the mean over places?
 
 
 # %%
@@ -614,9 +620,9 @@ record = {
 }  # fmt: skip
 
 # %% [markdown]
-# Below are the means over the five stored data sets, and in the table beside them what this run has measured. The
-# standard error is that of the mean of five. A single run differs more, and its rows for 250 signals all
-# learn from the same 250: they tend to be high or low together.
+# Below are the means over the five stored data sets, and in the table beside them what this run has
+# measured. The standard error is that of the mean of five. A single run differs more, and its rows for 250
+# signals all learn from the same 250: they tend to be high or low together.
 
 # %%
 stored = data.stored_table("convolutions")
@@ -673,9 +679,10 @@ claim("Shuffled, windows fall behind the dense network by",
 # %% [markdown]
 # So each part has a worth of its own.
 #
-# * The *window* is the belief in neighbours, and it is worth most. To tell the dense network of moves does not make up for it.
-# * *Sharing* is the belief that a shape is the same shape everywhere. Windows of their own can be told so instead,
-#   by moved signals, and that helps. They stay behind windows that share and are told for as long.
+# * The *window* is the belief in neighbours, and it is worth most. To tell the dense network of moves does
+#   not make up for it.
+# * *Sharing* is the belief that a shape is the same shape everywhere. Windows of their own can be told so
+#   instead, by moved signals, and that helps. They stay behind windows that share and are told for as long.
 # * The *mean over places* adds nothing here that the last layer does not learn from 4,000 signals.
 # * *Learning the weights* is the surprise. With 250 signals, 300 windows at random and a closed formula are
 #   ahead of trained windows, even of twice as many that are told. The maxima have their part in it. With 4,000,
@@ -689,14 +696,14 @@ claim("Shuffled, windows fall behind the dense network by",
 # ## 7. What does a window look for?
 #
 # Suppose that we knew the shape $t$ that is sought, and that the noise in all pixels were independent, of
-# variance 1. A window $w$ answers the shape alone with $w^\mathsf T t$, and the noise with a standard deviation of
-# $\|w\|$. By the inequality of Cauchy and Schwarz
+# variance 1. A window $w$ answers the shape alone with $w^\mathsf T t$, and the noise with a standard
+# deviation of $\|w\|$. By the inequality of Cauchy and Schwarz
 #
 # $$\frac{w^\mathsf T t}{\|w\|} \le \|t\|, \quad \text{with equality if } w \text{ is a multiple of } t .$$
 #
 # So the best linear detector of a known shape is *the shape itself*, a [matched
-# filter](../docs/glossary.md#matched-filter). (The noise of our signals is not independent, so this is a thought
-# about windows, and no measurement.)
+# filter](../docs/glossary.md#matched-filter). (The noise of our signals is not independent, so this is a
+# thought about windows, and no measurement.)
 #
 # **Predict.** The first windows of our network are five pixels wide, and a shape is about a dozen. What will
 # they look like, beside how they were drawn at random before training?
@@ -723,10 +730,10 @@ cosine = (first * start).sum(axis=0) / np.linalg.norm(first, axis=0) / np.linalg
 claim("Cosine of a trained window with its own start, mean", cosine.mean(), above=0.2)
 
 # %% [markdown]
-# No single window is a shape: it is too short. And training leaves much of what was drawn at random. It need not be
-# far from good: among 300 windows drawn at random, the best gets more than half of what the matched filter
-# gets, and among 10,000 more still. That makes it plausible that random windows do well if there are
-# many. *Learned: a window that looks like what it seeks answers it best.*
+# No single window is a shape: it is too short. And training leaves much of what was drawn at random. It
+# need not be far from good: among 300 windows drawn at random, the best gets more than half of what the
+# matched filter gets, and among 10,000 more still. That makes it plausible that random windows do well if
+# there are many. *Learned: a window that looks like what it seeks answers it best.*
 #
 # ## Summary
 #
@@ -742,8 +749,8 @@ claim
 # cost a second. And where an answer must not depend on the place, do not trust the architecture. Move the
 # input, and look.
 #
-# Convolutions are at home where this bet pays: photographs, sound, spectra, time series, text as rows of letters,
-# medical scans in three dimensions.
+# Convolutions are at home where this bet pays: photographs, sound, spectra, time series, text as rows of
+# letters, medical scans in three dimensions.
 #
 # ## 8. Further: the pixels of `"same"`
 #
@@ -765,9 +772,10 @@ exercises.q6.check(middles)
 # ## 9. Further: preparing the data, and another bend
 #
 # The slides name three ways to prepare data: *min–max* maps the range of the grey levels to 0 to 1, the
-# [z-score](../docs/glossary.md#standardisation) to mean 0 and standard deviation 1, and *tanh* squeezes z-scores
-# into −1 to 1. All pixels together have *one* range, mean and deviation here. With one for each pixel, the same
-# bump would look another at each place, and a shared window could not undo it. And they name three bends: ReLU, leaky ReLU and tanh.
+# [z-score](../docs/glossary.md#standardisation) to mean 0 and standard deviation 1, and *tanh* squeezes
+# z-scores into −1 to 1. All pixels together have *one* range, mean and deviation here. With one for each
+# pixel, the same bump would look another at each place, and a shared window could not undo it. And they
+# name three bends: ReLU, leaky ReLU and tanh.
 #
 # **Predict.** Suppose that our signals came as grey levels around 128. What happens if nothing is prepared? Is
 # there a difference between the three ways? Between the three bends?
@@ -805,19 +813,21 @@ undone = PREPARED["min–max"] * np.ptp(grey[learn]) + grey[learn].min()
 claims.check("Min–max is undone by a product and a sum", undone / 128, grey / 128, within=1e-4)
 
 # %% [markdown]
-# Did you expect the grey levels to fail as they came? They do not, at this rate and in these few steps. Min–max is the one that
-# falls behind, since it leaves signals that differ little from one another. It and the z-score are a product and a sum,
-# which the first layer could learn just as well (all but at the border, where zeros come in). So they
-# change no function that the network can be, and only how fast it trains at a given rate. With another rate or more steps the order may
-# change. What does hold for all: constants such as mean and range come from the training signals alone.
+# Did you expect the grey levels to fail as they came? They do not, at this rate and in these few steps.
+# Min–max is the one that falls behind, since it leaves signals that differ little from one another. It and
+# the z-score are a product and a sum, which the first layer could learn just as well (all but at the
+# border, where zeros come in). So they change no function that the network can be, and only how fast it
+# trains at a given rate. With another rate or more steps the order may change. What does hold for all:
+# constants such as mean and range come from the training signals alone.
 #
 # ## 10. Further: digits that are moved
 #
 # Handwritten digits stand in the middle of their pictures already. What do
 # windows gain there, and what happens to each network if the test digits are moved by some pixels?
 #
-# **Predict.** A support vector machine, a convolutional network whose maps go into a dense layer (*flatten*), one
-# with global maximum pooling, and both networks told of moves: who survives a move by three of 14 pixels?
+# **Predict.** A support vector machine, a convolutional network whose maps go into a dense layer
+# (*flatten*), one with global maximum pooling, and both networks told of moves: who survives a move by
+# three of 14 pixels?
 
 # %%
 order = rng.permutation(5_000)
@@ -870,15 +880,17 @@ claim("Unmoved, windows are ahead of a support vector machine by no more than",
       survives[0].max() - survives.loc["support vector machine", 0], below=0.04)  # fmt: skip
 
 # %% [markdown]
-# Where nothing moves, a support vector machine on bare pixels is about as good as these small networks. (Neither was tuned, and
-# with more digits, larger networks are ahead: LeCun et al. 1998.) Windows whose maps are flattened help for a pixel or two, and at
-# three they are lost as well. Pooling helps, and being told helps more. Once told, *flatten* hardly needs the pooling.
+# Where nothing moves, a support vector machine on bare pixels is about as good as these small networks.
+# (Neither was tuned, and with more digits, larger networks are ahead: LeCun et al. 1998.) Windows whose
+# maps are flattened help for a pixel or two, and at three they are lost as well. Pooling helps, and being
+# told helps more. Once told, *flatten* hardly needs the pooling.
 #
 # ## 11. Further: larger pictures, and a chessboard
 #
-# A **transposed convolution** computes $A^\mathsf T G$ forwards. It turns small pictures into large ones: with stride 2, each number is spread over a window, and the windows stand two
-# pixels apart. A [decoder](../docs/glossary.md#encoder) uses it in place of *up-sampling*, which repeats each pixel. (The name
-# "deconvolution" is wrong: it undoes nothing.)
+# A **transposed convolution** computes $A^\mathsf T G$ forwards. It turns small pictures into large ones:
+# with stride 2, each number is spread over a window, and the windows stand two pixels apart. A
+# [decoder](../docs/glossary.md#encoder) uses it in place of *up-sampling*, which repeats each pixel. (The
+# name "deconvolution" is wrong: it undoes nothing.)
 
 # %%
 G, w = rng.normal(size=(1, 4, 4, 1)), rng.normal(size=(3, 3, 1, 1))
@@ -894,8 +906,8 @@ claims.check("Up-sampling repeats pixels", G.repeat(2, axis=1).repeat(2, axis=2)
              layers.UpSampling2D(2)(G), 1e-6)  # fmt: skip
 
 # %% [markdown]
-# Decoders with transposed convolutions tend to paint chessboards (Odena et al. 2016). The reason is counting: with
-# stride 2, how many windows of size $k$ meet in a pixel?
+# Decoders with transposed convolutions tend to paint chessboards (Odena et al. 2016). The reason is
+# counting: with stride 2, how many windows of size $k$ meet in a pixel?
 
 # %%
 for k in (2, 3, 4):
@@ -904,19 +916,21 @@ for k in (2, 3, 4):
     print(f"windows of {k}:", *np.unique(tiling(np.ones((1, 8, 8, 1)))[0, 3:-3, 3:-3]).astype(int))
 
 # %% [markdown]
-# With three, one, two or four windows meet, in turn: a chessboard. With two or four, as many everywhere. So choose a
-# kernel that the stride divides, or up-sample first and convolve then.
+# With three, one, two or four windows meet, in turn: a chessboard. With two or four, as many everywhere. So
+# choose a kernel that the stride divides, or up-sample first and convolve then.
 #
 # ### Further reading
 #
 # * Y. LeCun, L. Bottou, Y. Bengio, P. Haffner: *Gradient-Based Learning Applied to Document Recognition*,
 #   Proceedings of the IEEE 86, 1998. The first large success of shared windows.
-# * V. Dumoulin, F. Visin: *A Guide to Convolution Arithmetic for Deep Learning*, arXiv:1603.07285, 2016. Sections
-#   2 and 3, with pictures.
+# * V. Dumoulin, F. Visin: *A Guide to Convolution Arithmetic for Deep Learning*, arXiv:1603.07285, 2016.
+#   Sections 2 and 3, with pictures.
 # * S. Greydanus, D. Kobak: *Scaling Down Deep Learning with MNIST-1D*, ICML 2024. The signals, and the idea to
 #   shuffle them.
-# * R. Zhang: *Making Convolutional Networks Shift-Invariant Again*, ICML 2019. A. Azulay, Y. Weiss: *Why Do Deep
-#   Convolutional Networks Generalize So Poorly to Small Image Transformations?*, JMLR 20, 2019. Section 4.
-# * A. Dempster, F. Petitjean, G. I. Webb: *ROCKET: Exceptionally Fast and Accurate Time Series Classification Using
-#   Random Convolutional Kernels*, Data Mining and Knowledge Discovery 34, 2020. Section 6.
+# * R. Zhang: *Making Convolutional Networks Shift-Invariant Again*, ICML 2019. A. Azulay, Y. Weiss: *Why Do
+#   Deep Convolutional Networks Generalize So Poorly to Small Image Transformations?*, JMLR 20, 2019.
+#   Section 4.
+# * A. Dempster, F. Petitjean, G. I. Webb: *ROCKET: Exceptionally Fast and Accurate Time Series
+#   Classification Using Random Convolutional Kernels*, Data Mining and Knowledge Discovery 34, 2020.
+#   Section 6.
 # * A. Odena, V. Dumoulin, C. Olah: *Deconvolution and Checkerboard Artifacts*, Distill, 2016. Section 11.

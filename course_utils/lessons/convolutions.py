@@ -204,7 +204,9 @@ def draw_filters(
         axes[0].plot(x, windows[:, k], "o-", ms=3, color="C0")
         axes[0].plot(x, start[:, k], color="0.6")
     axes[0].axhline(0, color="0.7", lw=1)
-    axes[0].set(title="windows of the first layer", xticks=[], ylabel="weight")
+    axes[0].set(
+        title="windows of the first layer (grey: before training)", xticks=[], ylabel="weight"
+    )
     axes[1].plot(pattern, "o-", color="C1")
     axes[1].set(title="a matched filter", xticks=[])
 

@@ -620,9 +620,10 @@ record = {
 }  # fmt: skip
 
 # %% [markdown]
-# Below are the means over the five stored data sets, and in the table beside them what this run has
-# measured. The standard error is that of the mean of five. A single run differs more, and its rows for 250
-# signals all learn from the same 250: they tend to be high or low together.
+# Below are the means over the five stored data sets (blue: trained; orange: random windows), with standard
+# errors, and in the table beside them what this run has measured. A single run differs by more than the
+# standard error, and its rows for 250 signals all learn from the same 250: they tend to be high or low
+# together.
 
 # %%
 stored = data.stored_table("convolutions")

@@ -413,8 +413,7 @@ plotting.show(
 # %%
 def windows(first=(), activation="relu", filters=16, end=layers.GlobalAveragePooling1D):
     return keras.Sequential([
-        keras.Input((40, 1)),
-        *first,
+        keras.Input((40, 1)), *first,
         layers.Conv1D(filters, 5, 1, "same", activation=activation),
         layers.Conv1D(filters, 5, 2, "same", activation=activation),
         layers.Conv1D(filters, 5, 1, "same", activation=activation),
@@ -658,6 +657,7 @@ ahead("Being told is worth to windows of their own",
       "own windows, told 4000", "own windows 4000", above=0.02)  # fmt: skip
 ahead("Told and trained as long, windows of their own are behind by",
       "windows, told 4000", "own windows, told 4000", above=0.01)  # fmt: skip
+# %%
 ahead("250 signals: windows that are told are ahead of a forest that is told by",
       "windows, told 250", "forest, told 250", above=0.03)  # fmt: skip
 ahead("250 signals: random windows are ahead of trained windows that are told by",

@@ -850,6 +850,7 @@ def down(k):
     return np.pad(small[3_000:], ((0, 0), (k, 0), (0, 0)))[:, :14]
 
 
+# %%
 known = small[:3_000], names[:3_000]
 svm = SVC(C=10, gamma=0.02).fit(known[0].reshape(3_000, -1), known[1])
 answers = {"support vector machine": lambda x: svm.predict(x.reshape(len(x), -1))}

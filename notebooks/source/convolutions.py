@@ -875,7 +875,8 @@ claim("Moved by three, pooling that was told keeps more than pooling that was no
 claim("Moved by three, flatten that was told is behind pooling that was told by no more than",
       survives.loc["pooling, told", 3] - survives.loc["flatten, told", 3], below=0.08)  # fmt: skip
 claim("Moved by one pixel, flatten is ahead of the support vector machine by",
-      survives.loc["flatten", 1] - survives.loc["support vector machine", 1], above=0.03)  # fmt: skip
+      survives.loc["flatten", 1] - survives.loc["support vector machine", 1],
+      above=0.03)  # fmt: skip
 claim("Unmoved, windows are ahead of a support vector machine by no more than",
       survives[0].max() - survives.loc["support vector machine", 0], below=0.04)  # fmt: skip
 

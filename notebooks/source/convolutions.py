@@ -846,8 +846,8 @@ def maps(end):
 
 
 def down(k):
-    """The last 2,000 pictures, k pixels lower."""
-    return np.pad(small[3_000:], ((0, 0), (k, 0), (0, 0)))[:, :14]
+    """The last 1,000 pictures, k pixels lower."""
+    return np.pad(small[4_000:], ((0, 0), (k, 0), (0, 0)))[:, :14]
 
 
 # %%
@@ -863,7 +863,7 @@ for kind, end, seen in (
 ):
     net = train(maps(end), *seen, 0.01, 240)
     answers[kind] = lambda x, net=net: recognise(net, x)
-survives = pd.DataFrame({kind: [(answer(down(k)) == names[3_000:]).mean() for k in range(4)]
+survives = pd.DataFrame({kind: [(answer(down(k)) == names[4_000:]).mean() for k in range(4)]
                          for kind, answer in answers.items()}).T  # fmt: skip
 survives.add_prefix("moved by ").round(2)
 

@@ -1,0 +1,151 @@
+"""Signals of other shapes, and the figures of the lesson on transfer learning."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.ticker import NullLocator
+from numpy.typing import ArrayLike
+
+POINTS = 12  # of a shape, as MNIST-1D has them
+
+# The same colour means the same method in every figure.
+COLOURS = dict(
+    zip(
+        (
+            "fine-tuned",
+            "from scratch",
+            "frozen",
+            "neighbour over shifts",
+            "random windows",
+            "windows and scatter",
+            "pixels",
+        ),
+        sns.color_palette("colorblind", 7),
+        strict=True,
+    )
+)
+
+# Alternative texts of figures that answer a prediction.
+TEXTS = {
+    "cover": "Five signals of kinds that have many labels, and below them five of kinds that have "
+    "few. All are wavy lines.",
+    "filters": "The first layer's windows after training: smooth steps, bumps and slopes. Beside "
+    "them, where the third layer's units answer along one signal: each at places of its own.",
+    "rates": "Accuracy against the learning rate. On the new kinds it rises to a middle rate and "
+    "falls behind it. On the old kinds it falls all the way, to guessing.",
+    "race": "Accuracy against labels for each kind. The fine-tuned network is above the one from "
+    "scratch, most of all with few labels, and the frozen one ends below both.",
+    "windows": "Random windows follow the fine-tuned network closely from five labels on.",
+    "scatter": "With the scatter within the old kinds random windows are above the fine-tuned "
+    "network, most of all with few labels.",
+    "sources": "Accuracy of frozen features of several sources. Other shapes are level with "
+    "the digits, the others below.",
+    "stored": "Means and ranges over five sources for each method, against labels.",
+}
+
+
+def shapes(rng: np.random.Generator, kinds: int = 5) -> np.ndarray:
+    """Draw smooth random shapes that are no digits, for `course_utils.data.load_mnist1d`.
+
+    Each is a random walk that is bent to return to where it began, scaled as the package scales
+    its own shapes: standard deviation 1/6 along the shape, and 0 at both ends.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    kinds : int
+        How many.
+
+    Returns
+    -------
+    array, shape (kinds, 12)
+    """
+    walk = np.cumsum(rng.normal(size=(kinds, POINTS)), axis=1)
+    walk -= walk[:, :1]
+    walk -= np.linspace(0, 1, POINTS) * walk[:, -1:]
+    return walk / walk.std(axis=1, keepdims=True) / 6
+
+
+def draw_cover(axes: np.ndarray, x: ArrayLike, y: ArrayLike) -> None:
+    """Draw one signal of each of ten kinds into axes of shape (2, 5)."""
+    x, y = np.asarray(x), np.asarray(y)
+    for kind, ax in enumerate(axes.ravel()):
+        ax.plot(x[np.argmax(y == kind)], color="C0" if kind < 5 else "C1")
+        ax.set(xticks=[], yticks=[], ylim=(-4, 4), title=f"kind {kind}")
+    axes[0, 0].set_ylabel("many labels")
+    axes[1, 0].set_ylabel("few labels")
+
+
+def draw_layers(axes: Sequence[Axes], filters: np.ndarray, signal: np.ndarray, deep: np.ndarray):
+    """Draw windows (5, units) of a first layer, a signal, and answers (places, units) to it."""
+    step = 1.3 * np.abs(filters).max()
+    for n, window in enumerate(filters.T[:12]):
+        axes[0].plot(np.arange(5) + 6 * (n % 4), window - 2 * step * (n // 4), color="C0")
+    axes[0].set(xticks=[], yticks=[], title="12 windows of layer 1")
+    axes[1].plot(signal, color="C1")
+    axes[1].set(xlabel="pixel", title="a signal of a new kind")
+    shown = deep / np.maximum(deep.max(axis=0), 1e-9)
+    axes[2].imshow(shown.T, aspect="auto", cmap="cividis", interpolation="nearest")
+    axes[2].set(xlabel="place", ylabel="unit", title="answers of layer 3")
+
+
+def draw_rates(ax: Axes, rates: Sequence[float], new: ArrayLike, old: ArrayLike) -> None:
+    """Draw accuracy on new and old kinds against the rate of fine-tuning."""
+    ax.plot(rates, new, "o-", color=COLOURS["fine-tuned"], label="new kinds")
+    ax.plot(rates, old, "s--", color="0.4", label="old kinds, with their old head")
+    ax.axhline(0.2, color="0.7", lw=1)
+    ax.annotate("guessing", (rates[0], 0.21), color="0.4")
+    ax.set(xscale="log", ylim=(0, 1.02), xlabel="learning rate α", ylabel="accuracy (test)")
+    ax.legend()
+
+
+def _label_axis(ax: Axes, labels: Sequence[int]) -> None:
+    ax.set(xscale="log", xlabel="labels for each kind", ylabel="accuracy (test)", ylim=(0.2, 1))
+    ax.set_xticks(list(labels), [str(n) for n in labels])
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.legend(fontsize="small")
+
+
+def draw_race(ax: Axes, labels: Sequence[int], found: Mapping[str, Mapping[int, float]]) -> None:
+    """Draw accuracy against labels, a line for each method: {method: {labels: accuracy}}."""
+    for name, by_labels in found.items():
+        ax.plot(labels, [by_labels[n] for n in labels], "o-", color=COLOURS[name], label=name)
+    _label_axis(ax, labels)
+
+
+def draw_stored(
+    axes: Sequence[Axes], labels: Sequence[int], stored: Mapping[str, np.ndarray]
+) -> None:
+    """Draw mean and range over sources, {method: (sources, labels)}, and each beside fine-tuned."""
+    for name, values in stored.items():
+        for ax, shown in zip(axes, (values, values - stored["fine-tuned"]), strict=True):
+            if name == "fine-tuned" and ax is axes[1]:
+                ax.axhline(0, color=COLOURS[name])
+                continue
+            ax.plot(labels, shown.mean(axis=0), "o-", color=COLOURS[name], label=name)
+            low, high = shown.min(axis=0), shown.max(axis=0)
+            ax.fill_between(labels, low, high, color=COLOURS[name], alpha=0.15, lw=0)
+    for ax in axes:
+        _label_axis(ax, labels)
+    axes[1].set(ylim=(-0.4, 0.3), ylabel="accuracy above fine-tuned")
+    axes[1].get_legend().remove()
+
+
+def draw_sources(
+    ax: Axes, labels: Sequence[int], found: Mapping[str, Sequence[float]], random: Sequence[float]
+) -> None:
+    """Draw accuracy of the frozen features of each source, and that of random windows."""
+    for (name, values), mark in zip(found.items(), "osD^v<", strict=False):
+        ax.plot(labels, values, mark + "-", label=name)
+    ax.plot(labels, random, "--", color="0.4", label="random windows, no source")
+    _label_axis(ax, labels)
+
+
+def chosen(
+    answers: Mapping[float, np.ndarray], score: Callable[[np.ndarray], float]
+) -> tuple[float, np.ndarray]:
+    """Return the setting with the best score, the first of equals, and its answers."""
+    best = max(answers, key=lambda setting: score(answers[setting]))
+    return best, answers[best]

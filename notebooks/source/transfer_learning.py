@@ -1,0 +1,624 @@
+# %% [markdown]
+# # Transfer learning: what somebody else's network knows
+#
+# **When are somebody else's weights worth having?**
+#
+# You have a handful of labelled signals. Somebody else has thousands, of other kinds, and a network that was
+# trained on them. The slides say: take that network, freeze its first layers, and train the last ones on your
+# own signals. In this lesson you do so, and count what it brings: against a network that starts from nothing,
+# against methods that cost almost nothing, and against a network that nobody has ever trained. At the end you
+# know what it was that travelled from their signals to yours.
+#
+# ![Five signals of kinds with many labels, and five of kinds with few.](figures/transfer_learning.png)
+#
+# | | |
+# | --- | --- |
+# | **Slides** | *Machine Learning for Astrophysics: Deep Learning*, transfer learning |
+# | **You will be able to** | freeze a network and fine-tune it; say which rivals a pretrained network has to beat, and beat it yourself; carry over from old kinds to new ones which differences do not matter; test the slides' three conditions |
+# | **You need** | the lesson [`convolutions`](convolutions.ipynb); covariance matrices |
+# | **Time** | ? |
+
+# %% tags=["nbval-ignore-output"]
+import course_utils
+
+SEED = course_utils.setup(seed=1)
+
+# %%
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from sklearn.linear_model import LogisticRegression
+
+from course_utils import claims, data, plotting, training
+from course_utils.exercises import transfer_learning as exercises
+from course_utils.lessons import transfer_learning as lesson
+
+claim = claims.Claims()
+rng = np.random.default_rng(SEED)
+
+# %% [markdown]
+# The budget of this run; change it as you like.
+
+# %%
+LABELS = [1, 5, 10, 50, 200]  # for each kind
+STEPS = {1: 200, 5: 200, 10: 300, 50: 300, 200: 500}  # of training, for so many labels
+DRAWS = course_utils.budget(cpu=20, gpu=40)  # of labels, where nothing is trained
+
+# %% [markdown]
+# ## 1. Few labels, and what they bring without anybody's help
+#
+# The signals are those of the lesson `convolutions`: [MNIST-1D](../data/README.md), 40 pixels each. There are
+# ten kinds; each has a shape that is stretched, moved, tilted and hidden in noise. We split them in two. Of
+# the kinds 0 to 4, the *old* ones, somebody has many labelled signals. Of the kinds 5 to 9, the *new* ones,
+# you have few.
+
+# %% tags=["cover"]
+signals = data.load_mnist1d(SEED, 8_000)
+lesson.draw_cover(plt.subplots(2, 5, figsize=(11, 4))[1], signals.x, signals.y)
+plotting.show(lesson.TEXTS["cover"])
+
+# %% [markdown]
+# The new kinds' signals fall into three parts: a *pool* from which labels are drawn, the same number for each
+# kind; 500 *validation* signals; and the rest for the *test*. One rule holds for every method of this lesson:
+# it may have **one setting** that is tried at several values, the value with the best
+# [accuracy](../docs/glossary.md#accuracy) on the validation signals is taken, and the accuracy on the test
+# signals is reported. (Whoever has five labels does not have 500 more for validation. Here everybody gets
+# them, so that no method loses for a bad setting.)
+
+# %%
+is_old = signals.y < 5
+x_old, y_old = signals.x[is_old], signals.y[is_old]
+x, y = signals.x[~is_old], signals.y[~is_old] - 5  # named 0 to 4 from here on
+pool = np.concatenate([np.flatnonzero(y == kind)[:240] for kind in range(5)])
+validation, test = np.split(np.setdiff1d(np.arange(len(y)), pool), [500])
+
+
+def draw(n):
+    """Rows of the pool: n for each of the five kinds."""
+    return np.concatenate([rng.choice(pool[y[pool] == k], n, replace=False) for k in range(5)])
+
+
+def accuracy(answers, rows):
+    return (answers[rows] == y[rows]).mean()
+
+
+def tested(answers):
+    """Test accuracy of the setting that is best in validation: {setting: answers to all x}."""
+    _, best = lesson.chosen(answers, lambda each: accuracy(each, validation))
+    return accuracy(best, test)
+
+
+# %% [markdown]
+# The cheapest rivals see the pixels and nothing else: logistic regression, whose setting is the strength $C$
+# of its fit; and the *nearest neighbour*, which answers with the kind of the most similar labelled signal and
+# has no setting at all.
+#
+# ### Exercise 1: the missing baseline
+#
+# The two signals that are most similar may stand at different places. Write the nearest neighbour *over
+# shifts*: `x` holds labelled signals in rows, `y` their kinds, and `asked` is one signal. For every circular
+# shift of `asked` (`np.roll(asked, k)` for all `k`), and for every row of `x`, take the sum of the squared
+# differences. Return the kind of the row where it is smallest.
+
+
+# %%
+def nearest_over_shifts(x, y, asked): ...
+
+
+exercises.q1.check(nearest_over_shifts)
+# exercises.q1.hint()  # and .solution()
+
+# %% [markdown]
+# **Predict.** With 10 labels for each of five kinds: how often is logistic regression on the pixels right? The
+# nearest neighbour? The nearest neighbour over shifts? (Guessing is right in a fifth of the cases.)
+
+# %%
+CS = [0.01, 0.1, 1, 10, 100]
+
+
+def logistic(h, rows):
+    """Answers to all signals, for each C, learned from some rows of the features h."""
+    h = (h - h[rows].mean(axis=0)) / h[rows].std()
+    return {C: LogisticRegression(C=C, max_iter=300).fit(h[rows], y[rows]).predict(h) for C in CS}
+
+
+def over_shifts(rows, shifts=range(40)):
+    """Answers of the nearest neighbour over shifts, for all signals at once."""
+    moved = np.stack([np.roll(x[rows], k, axis=1) for k in shifts])
+    apart = (moved**2).sum(axis=2) - 2 * moved @ x.T  # but for the square of the asked signal
+    return y[rows][apart.min(axis=0).argmin(axis=0)]
+
+
+labelled = {n: draw(n) for n in LABELS}
+race = {"pixels": {}, "neighbour over shifts": {}}
+for n, rows in labelled.items():
+    race["pixels"][n] = tested(logistic(x, rows))
+    race["neighbour over shifts"][n] = tested({0: over_shifts(rows)})
+plain = accuracy(over_shifts(labelled[10], shifts=[0]), test)
+print(f"10 labels: pixels {race['pixels'][10]:.2f}, neighbour {plain:.2f}, "
+      f"over shifts {race['neighbour over shifts'][10]:.2f}")  # fmt: skip
+
+# %% [markdown]
+# To be told one thing, *a shift does not matter*, is worth more than any fit to the pixels. Remember this
+# rival. It knows nothing of anybody's network.
+#
+# ## 2. Somebody else's network
+#
+# Now we play the somebody. Their network has three layers of windows, as in `convolutions`: each layer moves
+# 24 windows of five places over what comes in, and ReLU follows. The first two layers move in steps of two
+# places (stride 2). Then *global average pooling* takes each window's mean over all places, which leaves 24
+# numbers for a signal. We call them its *features* $h$. The last layer, the *head*, is softmax on $h$: five
+# scores for five kinds. All networks of this lesson are *told about moves*: in every step each signal is
+# shifted by a random number of pixels.
+
+
+# %%
+class Moves(keras.layers.Layer):
+    """Shift each signal around its end at random; only during training."""
+
+    def __init__(self):
+        super().__init__()
+        self.seed = keras.random.SeedGenerator(SEED)
+
+    def call(self, x, training=False):
+        if not training:
+            return x
+        k = keras.random.randint((tf.shape(x)[0], 1), 0, 40, seed=self.seed)
+        return tf.gather(x, (tf.range(40) + k) % 40, axis=1, batch_dims=1)
+
+
+def window_layer(stride):
+    return keras.layers.Conv1D(24, 5, strides=stride, padding="same", activation="relu")
+
+
+model = keras.Sequential([
+    keras.Input((40, 1)),
+    Moves(),
+    window_layer(2),
+    window_layer(2),
+    window_layer(1),
+    keras.layers.GlobalAveragePooling1D(),
+    keras.layers.Dense(5),
+])  # fmt: skip
+model.compile(
+    keras.optimizers.Adam(), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+)
+scratch = training.snapshot(model)  # random first weights, to which we shall come back
+
+
+# %% [markdown]
+# `training.fit` takes the steps, as in the earlier lessons, and `training.restore` puts a model back to
+# weights that `training.snapshot` has kept.
+
+
+# %%
+def learn(start, x, y, rate, steps):
+    """Train from kept weights on these signals, in batches of 50; return the new weights."""
+    training.restore(model, start)
+    model.optimizer.learning_rate = rate
+    rows = np.resize(np.arange(len(y)), max(50, len(y)))  # a few signals are repeated
+    training.fit(model, x[rows, :, None], y[rows], steps * 50 // len(rows), batch_size=50)
+    return training.snapshot(model)
+
+
+def answers(weights, x):
+    training.restore(model, weights)
+    return model(x[:, :, None]).numpy().argmax(axis=1)
+
+
+known = len(x_old) - 1_000  # the last 1,000 old signals are for their test
+source = learn(scratch, x_old[:known], y_old[:known], rate=0.01, steps=900)
+on_old = (answers(source, x_old[known:]) == y_old[known:]).mean()
+claim("The network names new signals of the old kinds rightly in a share of", on_old, above=0.9)
+
+# %% [markdown]
+# It knows its own kinds. What does it see in yours?
+
+# %%
+middle = keras.Model(model.inputs, [layer.output for layer in model.layers[1:4]])
+
+
+def features(weights, x, layer=3):
+    """Pooled features (signals, 24) behind the first, second or third layer of windows."""
+    training.restore(model, weights)
+    return middle(x[:, :, None])[layer - 1].numpy().mean(axis=1)
+
+
+training.restore(model, source)
+deep = middle(x[:1, :, None])[2].numpy()[0]
+axes = plt.subplots(1, 3, figsize=(14, 3.6))[1]
+lesson.draw_layers(axes, model.layers[1].kernel.numpy()[:, 0], x[0], deep)
+plotting.show(lesson.TEXTS["filters"])
+
+# %% [markdown]
+# The windows of the first layer look for slopes, bumps and steps, which any signal has. In the third layer a
+# unit answers at a few places, and some units do not answer at all to this signal.
+#
+# **The slides' recipe.** "Take the other model, freeze the weights of the first layers and train the weights
+# of the final layers (or even just the output layer) on your training set." *Frozen* means: their weights stay
+# as they are. If only the head is trained, then $h$ never changes, and training the head is logistic
+# regression on $h$. So we need no further training of a network: we calculate $h$ once and let logistic
+# regression find its optimum.
+#
+# ### Exercise 2: whose constants?
+#
+# Their network was trained on signals that had been *standardised*: in volts, minus the mean
+# `their_mean`, divided by the standard deviation `their_sd` of **their** signals. Your instrument writes
+# millivolts. What goes into the network for your signals `x_mv`?
+
+
+# %%
+def prepare(x_mv, their_mean, their_sd): ...
+
+
+exercises.q2.check(prepare)
+# exercises.q2.hint()  # and .solution()
+
+# %% [markdown]
+# ### Exercise 3: freezing, and when
+#
+# In Keras a layer is frozen by `layer.trainable = False`. Our model has
+# $144 + 2904 + 2904 + 125 = 6077$ weights, the last 125 of them in the head. **How many are changed by the last
+# line** of each of these?
+#
+# ```python
+# # a
+# for layer in model.layers[:-1]: layer.trainable = False
+# model.compile(...); model.fit(...)
+# # b
+# model.compile(...); model.fit(...)
+# for layer in model.layers[:-1]: layer.trainable = False
+# model.fit(...)
+# # c
+# for layer in model.layers[:-1]: layer.trainable = False
+# model.compile(...); model.fit(...)
+# model.layers[1].trainable = True
+# model.compile(...); model.fit(...)
+# ```
+
+# %%
+changed = {"a": ..., "b": ..., "c": ...}
+exercises.q3.check(changed)
+# exercises.q3.hint()  # and .solution()
+
+# %% [markdown]
+# We let Keras answer, with a model that is smaller and has two dense layers of 328 and 45 weights.
+
+# %%
+def last_fit_changes(freeze, when):
+    """How many weights the last fit changes, if the first layer is frozen before compile or later."""
+    small = keras.Sequential([keras.Input((40,)), keras.layers.Dense(8), keras.layers.Dense(5)])
+    if freeze and when == "before compile":
+        small.layers[0].trainable = False
+    small.compile("sgd", "mse")
+    small.fit(x[:50], np.eye(5)[y[:50]], verbose=0)
+    if freeze and when == "after the first fit":
+        small.layers[0].trainable = False
+    before = [w.numpy() for w in small.weights]
+    small.fit(x[:50], np.eye(5)[y[:50]], verbose=0)
+    after = [w.numpy() for w in small.weights]
+    return sum((old != new).sum() for old, new in zip(before, after, strict=True))
+
+
+for when, expected in (("before compile", 45), ("after the first fit", 373)):
+    claims.check(f"Frozen {when}: weights changed", last_fit_changes(True, when), expected)
+
+# %% [markdown]
+# What `compile` and the first `fit` have prepared goes on as it was, and nothing warns you. *Learned: freeze
+# first, then compile. And look at one frozen weight before and after.*
+#
+# **Predict.** With which number of labels does the frozen network beat the neighbour over shifts? All five
+# numbers, some, or none?
+
+# %%
+race["frozen"] = {}
+h = features(source, x)
+for n, rows in labelled.items():
+    race["frozen"][n] = tested(logistic(h, rows))
+pd.DataFrame(race).round(2).rename_axis("labels")
+
+# %% [markdown]
+# A frozen network is well ahead of the pixels, and ahead of the neighbour, too. (One draw of labels; section 8
+# shows five sources with a draw each.)
+#
+# **Where to cut?** We could cut their network earlier, behind its first or second layer, and pool there.
+# **Predict:** which layer has the features that serve your kinds best?
+
+# %%
+cut = {f"behind layer {layer}": [tested(logistic(features(source, x, layer), labelled[n]))
+                                 for n in LABELS] for layer in (1, 2, 3)}  # fmt: skip
+pd.DataFrame(cut, index=LABELS).round(2).rename_axis("labels")
+
+# %%
+claim("Features behind the third layer are ahead of those behind the first, on average, by",
+      np.mean(cut["behind layer 3"]) - np.mean(cut["behind layer 1"]), above=0.05)  # fmt: skip
+
+# %% [markdown]
+# The deepest features serve best, although they were made for other kinds. A network of three layers has
+# hardly room for features that are too special. In deep networks the last layers are (Yosinski et al. 2014;
+# section 10).
+#
+# ## 3. Trained on: the rate decides
+#
+# *Fine-tuning* begins with their weights and a new head, and then trains **all** weights on your labels. How
+# large may the steps be? Small ones hardly move the weights. Large ones move them so far that it no longer
+# matters where they began, and what they knew is lost: *catastrophic forgetting* (McCloskey & Cohen 1989). We
+# can see both: after fine-tuning we put their old head back and ask for the old kinds again.
+#
+# **Predict.** Ten labels for each kind, 300 steps, rates from 0.0001 to 0.1. Draw two curves: the accuracy on
+# the new kinds, and on the old kinds with the old head. Where is the best rate for you, and what is left of
+# the old kinds there?
+
+# %%
+BODY = 6  # arrays that are not the head: three layers, each with weights and biases
+head = len(model.layers[-1].weights)
+
+
+def with_head_of(weights, other):
+    """Their layers with another head."""
+    names = [v.path for v in (*model.variables, *model.optimizer.variables)]
+    own = [v.path for v in model.layers[-1].weights]
+    return [b if name in own else a for name, a, b in zip(names, weights, other, strict=True)]
+
+
+RATES = [1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1]
+new_head = with_head_of(source, scratch)
+tuned = {rate: learn(new_head, x[labelled[10]], y[labelled[10]], rate, 300) for rate in RATES}
+on_new = [accuracy(answers(weights, x), test) for weights in tuned.values()]
+still = [(answers(with_head_of(weights, source), x_old[known:]) == y_old[known:]).mean()
+         for weights in tuned.values()]  # fmt: skip
+lesson.draw_rates(plt.subplots()[1], RATES, on_new, still)
+plotting.show(lesson.TEXTS["rates"])
+
+# %%
+best = int(np.argmax(on_new))
+claim("The best rate is worth, over the smallest one, on the new kinds", on_new[best] - on_new[0],
+      above=0.1)  # fmt: skip
+claim("The best rate is worth, over the largest one, on the new kinds", on_new[best] - on_new[-1],
+      above=0.1)  # fmt: skip
+claim("At the largest rate the old kinds are named rightly in a share of", still[-1], below=0.5)
+
+# %% [markdown]
+# *Learned: fine-tuning has a best rate in the middle, and what the network knew before is gone well before the
+# new kinds suffer. Keep a copy of their weights.*
+#
+# ## 4. The race against a start from nothing
+#
+# The rival that must not be missing is the same network **from scratch**: random first weights, the same
+# signals, also told about moves, as many steps. Each of the two gets three rates to choose from.
+#
+# **Predict.** Draw accuracy against labels, for 1, 5, 10, 50 and 200 labels of each kind: fine-tuned, from
+# scratch, frozen. Do the curves cross?
+
+# %%
+STARTS = {"fine-tuned": (new_head, [1e-3, 3e-3, 1e-2]), "from scratch": (scratch, [3e-3, 1e-2, 3e-2])}
+rate_of = {}
+for name, (start, rates) in STARTS.items():
+    race[name] = {}
+    for n, rows in labelled.items():
+        each = {rate: answers(learn(start, x[rows], y[rows], rate, STEPS[n]), x) for rate in rates}
+        race[name][n] = tested(each)
+        rate_of[name, n], _ = lesson.chosen(each, lambda a: accuracy(a, validation))
+lesson.draw_race(plt.subplots()[1], LABELS, race)
+plotting.show(lesson.TEXTS["race"])
+print(pd.Series(rate_of).unstack())
+
+# %% [markdown]
+# With few labels their weights are worth a lot. With 200 labels for each kind the start hardly matters any
+# more. The frozen network, which cannot learn anything new, is overtaken by the one that began with nothing.
+# And the neighbour over shifts, which takes a second, is not far from the network from scratch as long as
+# labels are few. *Learned: somebody else's weights are a start, and they are worth most where you have least.*
+#
+# ## 5. A network that nobody trained
+#
+# One rival is still missing. `convolutions` met *random windows*: windows full of random numbers, ReLU, and for
+# each window its mean and its largest value over all places. On these features logistic regression is
+# trained. Nothing else is: no source, no steps, no rate.
+
+
+# %%
+WINDOWS, WIDTH = 150, 11
+
+
+def random_windows(x, seed=SEED):
+    """Mean and maximum of each window over all places, with ReLU: (signals, 300)."""
+    draws = np.random.default_rng(seed)
+    w = draws.normal(size=(WINDOWS, WIDTH)).astype("float32")
+    w = w - w.mean(axis=1, keepdims=True)
+    w = w / np.linalg.norm(w, axis=1, keepdims=True)
+    b = draws.uniform(-1, 1, WINDOWS).astype("float32")
+    around = np.concatenate([x, x[:, : WIDTH - 1]], axis=1)  # what leaves at the end comes back
+    places = np.lib.stride_tricks.sliding_window_view(around, WIDTH, axis=1)
+    a = np.maximum(places @ w.T + b, 0)
+    return np.concatenate([a.mean(axis=1), a.max(axis=1)], axis=1)
+
+
+# %% [markdown]
+# **Predict.** Where do random windows run in the figure above? Below the neighbour, beside the frozen network,
+# beside the fine-tuned one?
+
+# %%
+r = random_windows(x)
+race["random windows"] = {n: tested(logistic(r, rows)) for n, rows in labelled.items()}
+shown = ("fine-tuned", "from scratch", "frozen", "random windows")
+lesson.draw_race(plt.subplots()[1], LABELS, {name: race[name] for name in shown})
+plotting.show(lesson.TEXTS["windows"])
+
+# %% [markdown]
+# From five labels on, they run beside the fine-tuned network. All that their thousands of labels and our tuned
+# steps have achieved, 150 random windows achieve in a second. (They are wider and many more, and that is
+# allowed: they cost nothing.) Without this rival section 4 would be a success story of transfer learning.
+#
+# *Learned: before you praise somebody's weights, try weights that are nobody's.*
+#
+# ## 6. What is worth carrying over?
+#
+# So is there nothing to learn from the old kinds? There is. Take two signals of **one** kind. They differ,
+# since one is stretched, moved, tilted, noisy. All such differences are of no use for telling kinds apart, and
+# the old kinds show, with thousands of examples, what they look like. It does not matter that they are other
+# kinds: they are disturbed in the same way.
+#
+# Let $h$ be the features of an old signal and $\bar h_k$ the mean over its kind $k$. The *scatter within the
+# kinds* is the covariance matrix
+#
+# $$S = \frac1N \sum_{i=1}^{N} (h_i - \bar h_{k_i})(h_i - \bar h_{k_i})^T .$$
+#
+# In a direction where $S$ is large, a difference between two signals says little. So we measure distances
+# after dividing by the standard deviation, in every direction: multiply $h$ by a matrix $W$ for which the
+# scatter becomes the identity. The scatter of $Wh$ is $W S W^T$, since $W(h - \bar h)(h - \bar h)^T W^T$ has
+# $W$ outside of the sum. With $S = V \Lambda V^T$ (eigenvectors $V$, eigenvalues $\Lambda$), $W =
+# \Lambda^{-1/2} V^T$ does it: $W S W^T = \Lambda^{-1/2} V^T V \Lambda V^T V \Lambda^{-1/2}$ is the identity,
+# because $V^T V$ is. This is called *whitening*; with the scatter within kinds it is the heart of Fisher's linear
+# discriminant (1936). Only that Fisher's kinds are yours, and ours are theirs.
+#
+# Small eigenvalues are uncertain, so we add a share $\lambda$ of the mean eigenvalue to all of them. $\lambda$
+# is the one setting of this method. Afterwards the answer is the kind whose mean, over your few labelled
+# signals, is nearest.
+#
+# ### Exercise 4: the scatter within
+#
+# `h` holds features in rows, `y` the kinds (any whole numbers). Return $S$.
+
+
+# %%
+def scatter_within(h, y): ...
+
+
+exercises.q4.check(scatter_within)
+# exercises.q4.hint()  # and .solution()
+
+# %% [markdown]
+# **Predict.** Random windows, and the scatter of the old kinds: how far above or below the fine-tuned network,
+# with 1 label, with 10, with 200?
+
+# %%
+LAMBDAS = [1e-4, 1e-3, 1e-2, 1e-1, 1]
+
+
+def within(h, y):
+    means = np.stack([h[y == kind].mean(axis=0) for kind in np.unique(y)])
+    rest = h - means[np.unique(y, return_inverse=True)[1]]
+    return rest.T @ rest / len(h)
+
+
+def whitened(h, S):
+    """The features h, whitened by the scatter S, for each lambda."""
+    eigenvalues, V = np.linalg.eigh(S.astype(float))
+    return {lam: h @ V / np.sqrt(eigenvalues + lam * eigenvalues.mean()) for lam in LAMBDAS}
+
+
+def nearest_mean(h, rows):
+    """Answers to all signals: the kind whose mean over the labelled rows is nearest."""
+    means = np.stack([h[rows][y[rows] == kind].mean(axis=0) for kind in range(5)])
+    return ((means**2).sum(axis=1) - 2 * h @ means.T).argmin(axis=1)
+
+
+def by_scatter(spaces, rows):
+    return tested({lam: nearest_mean(h, rows) for lam, h in spaces.items()})
+
+
+r_old = random_windows(x_old)
+spaces = whitened(r, within(r_old, y_old))
+race["windows and scatter"] = {n: by_scatter(spaces, rows) for n, rows in labelled.items()}
+lesson.draw_race(plt.subplots()[1], LABELS, {name: race[name] for name in
+                                             (*shown, "windows and scatter")})  # fmt: skip
+plotting.show(lesson.TEXTS["scatter"])
+
+# %% [markdown]
+# Without any network, a matrix from the old kinds lifts random windows above everything else where labels are
+# few. Is it really the *scatter within the kinds*? Two rivals know less: no whitening at all, and whitening by
+# the covariance of all old signals together, for which nobody needs their labels. Many draws of labels cost
+# nothing here.
+
+# %%
+controls = {
+    "not whitened": {0: r},
+    "all scatter, without labels": whitened(r, np.cov(r_old.T)),
+    "scatter within kinds": spaces,
+}
+few = {n: [draw(n) for _ in range(DRAWS)] for n in (1, 5)}
+gained = {(name, n): np.array([by_scatter(given, rows) for rows in few[n]])
+          for name, given in controls.items() for n in few}  # fmt: skip
+print(pd.Series({key: values.mean() for key, values in gained.items()}).unstack().round(2))
+for n in few:
+    more = gained["scatter within kinds", n] - gained["not whitened", n]
+    claim(f"With {n} labels the old kinds' scatter brings random windows",
+          **claims.mean_and_error(more, "draws of labels, one source, one test set"), above=0.05,
+          headline=n == 5)  # fmt: skip
+    more = gained["scatter within kinds", n] - gained["all scatter, without labels", n]
+    claim(f"With {n} labels it is ahead of the scatter without labels by",
+          **claims.mean_and_error(more, "draws of labels, one source, one test set"), above=0)  # fmt: skip
+
+# %% [markdown]
+# *Learned: what travels from old kinds to new ones is knowledge of which differences do not matter.*
+#
+# ## 7. The slides' three conditions
+#
+# "Transfer learning makes sense when: the other guys' network and yours have the same input; there is a lot more
+# available data for training their network than yours; low-level features from the other guys' model are
+# actually helpful for learning your model." We break each of them, and look at frozen features, since a
+# fine-tuned network could mend much by itself.
+#
+# * **Another input.** Your instrument records at half the rate: of 40 pixels you have every second, and write
+#   each of them twice, so that the network accepts it.
+# * **Little data.** Their network has seen ten signals of each old kind.
+# * **No shared low-level features.** They recorded the pixels in a scrambled order, the same for all signals.
+# * **Other shapes.** And for comparison: their signals come from your instrument, but their shapes are no
+#   digits, they are random lines.
+#
+# ### Exercise 5: which of four sources?
+#
+# With 10 labels for each of your kinds, which of these four sources gives frozen features that come within
+# 0.1 of the accuracy that the network of section 2 gives? Say `True` or `False` for each.
+
+# %%
+close = {"half rate": ..., "ten of each kind": ..., "scrambled": ..., "other shapes": ...}
+exercises.q5.check(close)
+# exercises.q5.hint()  # and .solution()
+
+# %%
+scramble = rng.permutation(40)
+ten = np.concatenate([np.flatnonzero(y_old == kind)[:10] for kind in range(5)])
+random_shapes = data.load_mnist1d(SEED, 2_000, templates=lesson.shapes(rng))
+sources = {
+    "as in section 2": source,
+    "half rate": source,
+    "ten of each kind": learn(scratch, x_old[ten], y_old[ten], 0.01, 300),
+    "scrambled": learn(scratch, x_old[:known, scramble], y_old[:known], 0.01, 600),
+    "other shapes": learn(scratch, random_shapes.x, random_shapes.y, 0.01, 600),
+}
+by_source = {}
+for name, weights in sources.items():
+    seen = np.repeat(x[:, ::2], 2, axis=1) if name == "half rate" else x
+    h = features(weights, seen)
+    by_source[name] = [tested(logistic(h, labelled[n])) for n in LABELS]
+lesson.draw_sources(plt.subplots()[1], LABELS, by_source, list(race["random windows"].values()))
+plotting.show(lesson.TEXTS["sources"])
+
+# %% [markdown]
+# Three conditions fail, and each failure costs. But shapes that are no digits at all serve as well as digits.
+# That is section 6 again: nobody needs *your* kinds, or anything that looks like them. What is needed is
+# signals that vary as yours do. Somebody's network that was trained on your kind of picture, made by another
+# instrument, may be worth less than one trained on other things by yours.
+#
+# Here is the record of this run, for the next section.
+
+# %%
+methods = ["pixels", "neighbour over shifts", "frozen", "from scratch", "fine-tuned",
+           "random windows", "windows and scatter"]  # fmt: skip
+record = {
+    "race": {name: [round(float(race[name][n]), 4) for n in LABELS] for name in methods},
+    "sources": {name: [round(float(v), 4) for v in values] for name, values in by_source.items()},
+    "rates": {f"{name}, {n}": rate for (name, n), rate in rate_of.items()},
+    "on new": [round(float(v), 4) for v in on_new],
+    "on old": [round(float(v), 4) for v in still],
+}
+
+# %% [markdown]
+# ## 8. Is it luck? Five sources
+#
+# One source, one draw of labels and one test set can be lucky. `make table LESSON=transfer_learning` ran this
+# lesson with five other seeds: other signals, another network, other labels, another test. Below are their
+# means, and the range from the smallest to the largest of the five.

@@ -78,10 +78,13 @@ RIGHT = {
         "in place": in_place,
         "linear discriminant": by_analysis,
         "weighted": weighted,
-        "outer products": lambda h, y: sum(
-            np.outer(d := row - h[y == kind].mean(axis=0), d) for row, kind in zip(h, y)
-        )
-        / len(h),
+        "outer products": lambda h, y: (
+            sum(
+                np.outer(d := row - h[y == kind].mean(axis=0), d)
+                for row, kind in zip(h, y, strict=True)
+            )
+            / len(h)
+        ),
     },
     "q5": {
         "words": {name: str(true).lower() for name, true in q5.answer.items()},
@@ -98,9 +101,7 @@ WRONG = {
     "q1": {
         "a few shifts": (
             lambda x, y, asked: y[
-                np.argmin(
-                    [min(((r - np.roll(asked, k)) ** 2).sum() for k in range(4)) for r in x]
-                )
+                np.argmin([min(((r - np.roll(asked, k)) ** 2).sum() for k in range(4)) for r in x])
             ],
             "which is not right",
         ),
@@ -135,7 +136,7 @@ WRONG = {
     },
     "q4": {
         "of the first kind": (
-            lambda h, y: np.cov(h[y == y[0]].T, bias=True) if (y == y[0]).sum() > 1 else 0 * h.T @ h,
+            lambda h, y: np.cov(h[y == max(y, key=y.tolist().count)].T, bias=True),
             "one of your numbers is",
         ),
         "means of kinds": (

@@ -104,17 +104,15 @@ q2 = Exercise(
     mistakes={
         "own constants": (
             lambda x, m, s: (x - x.mean()) / x.std(),
-            "These are the constants of *your* signals. Whatever is unusual about yours is lost so: "
-            "what their network calls 1 is one `their_sd`.",
+            "These are the constants of *your* signals. Their weights were made for signals in "
+            "units of `their_sd`.",
         ),
         "own constants in volts": (
             lambda x, m, s: (x / 1000 - (x / 1000).mean()) / (x / 1000).std(),
             "These are the constants of *your* signals. Their weights were made for theirs.",
         ),
         "each signal": (
-            lambda x, m, s: (
-                (x - x.mean(axis=-1, keepdims=True)) / x.std(axis=-1, keepdims=True)
-            ),
+            lambda x, m, s: (x - x.mean(axis=-1, keepdims=True)) / x.std(axis=-1, keepdims=True),
             "You standardise each signal by itself. Then all have the same size, and their network "
             "has never seen such signals.",
         ),
@@ -159,11 +157,11 @@ _changed = {"a": 125, "b": 6077, "c": 269}
 
 q3 = Exercise(
     answer=_changed,
-    praise="`trainable` is read when training is prepared, and `compile` makes it be prepared anew.",
+    praise="`trainable` is read when training is prepared, and `compile` has it prepared anew.",
     mistakes={
         "b": (
             {"a": 125, "b": 125, "c": None},
-            "In b the first `fit` has prepared training for all weights. Nobody has compiled since.",
+            "In b the first `fit` has prepared training for all weights, and nobody compiled since.",
         ),
         "c opened for all": (
             {"a": 125, "b": None, "c": 6077},
@@ -225,7 +223,7 @@ q4 = Exercise(
         ),
         "all scatter, N - 1": (
             lambda h, y: np.cov(h.T),
-            "That is the scatter of all signals around *one* mean. Take away the mean of each kind.",
+            "That is the scatter of all signals around *one* mean. Take each kind's own mean away.",
         ),
         "not centred": (
             lambda h, y: h.T @ h / len(h),
@@ -281,5 +279,5 @@ q5 = Exercise(
         "scrambled one?",
         "Section 6: it did not matter that the old kinds are other kinds.",
     ],
-    explanation="Only the random shapes come close.\n\n" + as_code("close", _close),
+    explanation="Only the random shapes do as well.\n\n" + as_code("close", _close),
 )

@@ -11,37 +11,33 @@ from numpy.typing import ArrayLike
 POINTS = 12  # of a shape, as MNIST-1D has them
 
 # The same colour means the same method in every figure.
-COLOURS = dict(
-    zip(
-        (
-            "fine-tuned",
-            "from scratch",
-            "frozen",
-            "neighbour over shifts",
-            "random windows",
-            "windows and scatter",
-            "pixels",
-        ),
-        sns.color_palette("colorblind", 7),
-        strict=True,
-    )
-)
+_PALETTE = sns.color_palette("colorblind")
+COLOURS = {
+    "fine-tuned": _PALETTE[0],
+    "from scratch": _PALETTE[1],
+    "frozen": _PALETTE[2],
+    "neighbour over shifts": _PALETTE[7],
+    "random windows": _PALETTE[4],
+    "windows and scatter": (0.1, 0.1, 0.1),
+    "pixels": _PALETTE[5],
+}
 
 # Alternative texts of figures that answer a prediction.
 TEXTS = {
     "cover": "Five signals of kinds that have many labels, and below them five of kinds that have "
     "few. All are wavy lines.",
-    "filters": "The first layer's windows after training: smooth steps, bumps and slopes. Beside "
-    "them, where the third layer's units answer along one signal: each at places of its own.",
+    "filters": "Twelve windows of the first layer: bumps, slopes and zigzags. A signal with a deep "
+    "dip. The answers of the third layer to it: many units at one place or two, some at none.",
     "rates": "Accuracy against the learning rate. On the new kinds it rises to a middle rate and "
     "falls behind it. On the old kinds it falls all the way, to guessing.",
     "race": "Accuracy against labels for each kind. The fine-tuned network is above the one from "
     "scratch, most of all with few labels, and the frozen one ends below both.",
-    "windows": "Random windows follow the fine-tuned network closely from five labels on.",
-    "scatter": "With the scatter within the old kinds random windows are above the fine-tuned "
-    "network, most of all with few labels.",
-    "sources": "Accuracy of frozen features of several sources. Other shapes are level with "
-    "the digits, the others below.",
+    "windows": "Random windows are below the fine-tuned network with one label, and close to it "
+    "from five labels on.",
+    "scatter": "With the scatter within the old kinds random windows reach the fine-tuned "
+    "network with one label, and stay close to it or above.",
+    "sources": "Accuracy of the frozen features of five sources. Other shapes are on top, half "
+    "rate, ten of each kind and scrambled are below the source of section 2.",
     "stored": "Means and ranges over five sources for each method, against labels.",
 }
 

@@ -115,6 +115,7 @@ exercises.q1.check(nearest_over_shifts)
 # **Predict.** With 10 labels for each of five kinds: how often is least squares on the pixels right? The nearest
 # neighbour? The nearest neighbour over shifts? (Guessing is right in a fifth of the cases.)
 
+
 # %%
 def least_squares(h, rows):
     """Answers to all signals, for each penalty from 0.01 to 10,000, learned from some rows of h."""
@@ -182,9 +183,7 @@ model = keras.Sequential([
     keras.layers.GlobalAveragePooling1D(),
     keras.layers.Dense(5),
 ])  # fmt: skip
-model.compile(
-    keras.optimizers.Adam(), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-)
+model.compile(keras.optimizers.Adam(), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
 scratch = training.snapshot(model)  # random first weights, to which we shall come back
 
 
@@ -233,8 +232,8 @@ lesson.draw_layers(axes, model.layers[1].kernel.numpy()[:, 0], x[0], deep)
 plotting.show(lesson.TEXTS["filters"])
 
 # %% [markdown]
-# The windows of the first layer look for slopes, bumps and steps, which any signal has. In the third layer a
-# unit answers at a few places, and some units do not answer at all to this signal.
+# The windows of the first layer look for bumps, slopes and zigzags, which any signal has. In the third layer
+# many units answer at one or two places, and some do not answer to this signal at all.
 #
 # **The slides' recipe.** "Take the other model, freeze the weights of the first layers and train the weights
 # of the final layers (or even just the output layer) on your training set." *Frozen* means: their weights stay
@@ -286,6 +285,7 @@ exercises.q3.check(changed)
 # %% [markdown]
 # We let Keras answer, with a model that is smaller and has two dense layers of 328 and 45 weights.
 
+
 # %%
 def last_fit_changes(frozen):
     """How many weights the second fit changes, if the first layer is frozen then or then."""
@@ -310,6 +310,7 @@ for when, expected in (("before compile", 45), ("after the first fit", 373)):
 # **Predict.** With which number of labels does the frozen network beat the neighbour over shifts? All five
 # numbers, some, or none?
 
+
 # %%
 def logistic(h, rows):
     """Answers to all signals, for each C, of a softmax layer on the features h."""
@@ -323,8 +324,8 @@ race["frozen"] = {n: tested(logistic(h, rows)) for n, rows in labelled.items()}
 pd.DataFrame(race).round(2).rename_axis("labels")
 
 # %% [markdown]
-# A frozen network is well ahead of the pixels, and ahead of the neighbour, too. (One draw of labels; section 8
-# shows five sources with a draw each.)
+# The frozen network is far ahead of the pixels. With few labels it is ahead of the neighbour, too. (This is one
+# draw of labels. Section 8 has five sources, with a draw each.)
 #
 # **Where to cut?** We could cut their network earlier, behind its first or second layer, and pool there.
 # **Predict:** which layer has the features that serve your kinds best?
@@ -337,8 +338,9 @@ for layer in (2, 1):
 pd.DataFrame(cut, index=LABELS).round(2).rename_axis("labels")
 
 # %% [markdown]
-# The deepest features serve best, although they were made for other kinds. A network of three layers has
-# hardly room for features that are too special. Deeper networks have it (Yosinski et al. 2014).
+# With one label the deepest features serve best, although they were made for other kinds: they leave most of
+# the unimportant out. With many labels an earlier cut is as good, or better. In deeper networks the last layers
+# are more special still (Yosinski et al. 2014), and where to cut is a setting like any other.
 #
 # ## 3. Trained on: the rate decides
 #
@@ -350,6 +352,7 @@ pd.DataFrame(cut, index=LABELS).round(2).rename_axis("labels")
 # **Predict.** Ten labels for each kind, 300 steps, rates from 0.0001 to 0.1. Draw two curves: the accuracy on
 # the new kinds, and on the old kinds with the old head. Where is the best rate for you, and what is left of
 # the old kinds there?
+
 
 # %%
 def with_head_of(weights, other):
@@ -377,14 +380,14 @@ claim("The best rate is worth, over the largest one, on the new kinds", on_new[b
 claim("At the largest rate the old kinds are named rightly in a share of", still[-1], below=0.5)
 
 # %% [markdown]
-# *Learned: fine-tuning has a best rate in the middle, and what the network knew before is gone well before the
-# new kinds suffer. Keep a copy of their weights.*
+# The old kinds have suffered long before the new ones do. *Learned: fine-tuning has a best rate in the middle,
+# and at that rate the network has lost much of what it knew. Keep a copy of their weights.*
 #
 # ## 4. The race against a start from nothing
 #
 # The rival that must not be missing is the same network **from scratch**: random first weights, the same
-# signals, also told about moves, as many steps. The rates that are used here are those that five other seeds
-# chose most often among three (section 8).
+# signals, also told about moves, as many steps. Both take the rate 0.01 here. The five seeds of section 8 give
+# each of them, at each number of labels, the best of four rates.
 #
 # **Predict.** Draw accuracy against labels, for 1, 5, 10, 50 and 200 labels of each kind: fine-tuned, from
 # scratch, frozen. Do the curves cross?
@@ -404,9 +407,8 @@ plotting.show(lesson.TEXTS["race"])
 
 # %% [markdown]
 # With few labels their weights are worth a lot. With 200 labels for each kind the start hardly matters any
-# more. The frozen network, which cannot learn anything new, is overtaken by the one that began with nothing.
-# And the neighbour over shifts, which takes a second, is not far from the network from scratch as long as
-# labels are few. *Learned: somebody else's weights are a start, and they are worth most where you have least.*
+# more. The frozen network can learn nothing new, and the one that began with nothing overtakes it.
+# *Learned: somebody else's weights are a start, and they are worth most where you have least.*
 #
 # ## 5. A network that nobody trained
 #
@@ -442,9 +444,9 @@ lesson.draw_race(plt.subplots()[1], LABELS, {name: race[name] for name in shown}
 plotting.show(lesson.TEXTS["windows"])
 
 # %% [markdown]
-# From five labels on, they run close to the fine-tuned network. What thousands of old labels and tuned steps
-# have achieved, 300 random windows achieve in a second. (They are wider and many more, and that is allowed: they
-# cost nothing.) Without this rival, section 4 would be a success story of transfer learning.
+# From five labels on, they run close to the fine-tuned network. What thousands of old labels and hundreds of
+# steps have achieved, 300 random windows achieve without either. (They are wider, and there are more of them.
+# That is allowed, for nobody has to train them.) Without this rival, section 4 would be a success story.
 #
 # *Learned: before you praise somebody's weights, try weights that are nobody's.*
 #
@@ -518,8 +520,7 @@ lesson.draw_race(plt.subplots()[1], LABELS, {name: race[name] for name in both})
 plotting.show(lesson.TEXTS["scatter"])
 
 # %% [markdown]
-# A matrix from the old kinds lifts random windows to the fine-tuned network and above, where labels are few. Is
-# it really the scatter *within old kinds* that does it? Three controls, over many draws of labels, which cost
+# Where labels are few, one matrix from the old kinds lifts random windows to the fine-tuned network. Is it really the scatter *within old kinds* that does it? Three controls, over many draws of labels, which cost
 # little here: no whitening; whitening by *all* scatter of the old signals, for which nobody needs their labels;
 # and whitening by all scatter of your own pool, for which nobody needs old signals. Beside them the
 # yardstick: the scatter within *your* kinds, which only somebody knows who has all your labels.
@@ -550,10 +551,10 @@ for text, a, b, least in (
     claim(text, **claims.mean_and_error(gained[a] - gained[b], OVER), above=least, digits=3)
 
 # %% [markdown]
-# Whitening as such does nearly nothing: your own unlabelled signals differ because they are disturbed *and*
-# because they are of five kinds, and whitening by all of it removes both. The old signals, even without their
-# labels, do most of it. Their own kinds are not yours, so nothing is lost when these differences are removed
-# as well. *Learned: what travels from old kinds to new ones is knowledge of which differences do not matter.*
+# Whitening as such does nearly nothing. Your own signals differ because they are disturbed *and* because they are
+# of five kinds, and whitening by all their scatter takes away both. The old signals do a good part of the work
+# even without their labels: their kinds are not yours, so you lose less when those differences go, too. And the
+# yardstick says what perfect knowledge would be worth. *Learned: what travels from old kinds to new ones is knowledge of which differences do not matter.*
 #
 # ## 7. The slides' three conditions
 #
@@ -600,9 +601,8 @@ plotting.show(lesson.TEXTS["sources"])
 
 # %% [markdown]
 # Three conditions fail, and each failure costs. But shapes that are no digits at all serve as well as digits.
-# That is section 6 again: nobody needs *your* kinds, or anything that looks like them. What is needed is
-# signals that vary as yours do. Somebody's network that was trained on your kind of picture, made by another
-# instrument, may be worth less than one trained on other things by yours.
+# That is section 6 again: their kinds need not look like yours. What is needed is signals that vary as yours do,
+# many of them, from the same instrument.
 #
 # Here is the record of this run, for the next section.
 
@@ -668,7 +668,9 @@ pd.DataFrame({name: values.mean(axis=0) for name, values in kept.items()},
              index=LABELS).round(2).rename_axis("labels")  # fmt: skip
 
 # %%
-lost = {name: (kept["as in section 2"] - values)[:, 1:4].mean(axis=1) for name, values in kept.items()}
+lost = {
+    name: (kept["as in section 2"] - values)[:, 1:4].mean(axis=1) for name, values in kept.items()
+}
 for name in ("half rate", "ten of each kind", "scrambled"):
     claim(f"5 to 50 labels, source {name}: frozen features lose",
           **claims.mean_and_error(lost[name], OVER), above=0.03)  # fmt: skip

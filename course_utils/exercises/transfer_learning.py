@@ -161,7 +161,7 @@ q3 = Exercise(
     mistakes={
         "b": (
             {"a": 125, "b": 125, "c": None},
-            "In b the first `fit` has prepared training for all weights, and nobody compiled since.",
+            "In b the first `fit` has prepared training for all weights; nobody compiled since.",
         ),
         "c opened for all": (
             {"a": 125, "b": None, "c": 6077},

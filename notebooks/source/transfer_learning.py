@@ -63,8 +63,8 @@ plotting.show(lesson.TEXTS["cover"])
 # %% [markdown]
 # The new kinds' signals fall into three parts: a *pool* from which labels are drawn, the same number for each
 # kind; 500 *validation* signals; and the rest for the *test*. One rule holds for every method of this lesson:
-# it may have **one setting** that is tried at several values, the value with the best
-# [accuracy](../docs/glossary.md#accuracy) on the validation signals is taken, and the accuracy on the test
+# it may have **a setting** that is tried at several values (or two settings, tried in pairs). The value with the
+# best [accuracy](../docs/glossary.md#accuracy) on the validation signals is taken, and the accuracy on the test
 # signals is reported. (Whoever has five labels does not have 500 more for validation. Here everybody gets
 # them, so that no method loses for a bad setting.)
 
@@ -288,7 +288,7 @@ exercises.q3.check(changed)
 
 # %%
 def last_fit_changes(frozen):
-    """How many weights the second fit changes, if the first layer is frozen then or then."""
+    """How many weights the second fit changes, if the first layer is frozen so early or late."""
     small = keras.Sequential([keras.Input((40,)), keras.layers.Dense(8), keras.layers.Dense(5)])
     small.layers[0].trainable = frozen != "before compile"
     small.compile("sgd", "mse")
@@ -356,10 +356,10 @@ pd.DataFrame(cut, index=LABELS).round(2).rename_axis("labels")
 
 # %%
 def with_head_of(weights, other):
-    """Their layers with another head."""
+    """Their layers with another head, and with the other's memory of Adam."""
     names = [v.path for v in (*model.variables, *model.optimizer.variables)]
-    own = [v.path for v in model.layers[-1].weights]
-    return [b if name in own else a for name, a, b in zip(names, weights, other, strict=True)]
+    layers = [v.path for layer in model.layers[:-1] for v in layer.weights]
+    return [a if name in layers else b for name, a, b in zip(names, weights, other, strict=True)]
 
 
 RATES = [1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1]

@@ -372,22 +372,20 @@ lesson.draw_rates(plt.subplots()[1], RATES, on_new, still)
 plotting.show(lesson.TEXTS["rates"])
 
 # %%
-best = int(np.argmax(on_new))
-claim("The best rate is worth, over the smallest one, on the new kinds", on_new[best] - on_new[0],
-      above=0.1)  # fmt: skip
-claim("The best rate is worth, over the largest one, on the new kinds", on_new[best] - on_new[-1],
+claim("The best rate is worth, over the smallest one, on the new kinds", max(on_new) - on_new[0],
       above=0.1)  # fmt: skip
 claim("At the largest rate the old kinds are named rightly in a share of", still[-1], below=0.5)
 
 # %% [markdown]
-# The old kinds have suffered long before the new ones do. *Learned: fine-tuning has a best rate in the middle,
-# and at that rate the network has lost much of what it knew. Keep a copy of their weights.*
+# The old kinds have suffered long before the new ones do. (The fall of the new ones at the largest rate is not
+# the same for every source: section 8.) *Learned: fine-tuning needs a rate that is large enough, and at that rate
+# the network has lost much of what it knew. Keep a copy of their weights.*
 #
 # ## 4. The race against a start from nothing
 #
 # The rival that must not be missing is the same network **from scratch**: random first weights, the same
 # signals, also told about moves, as many steps. Both take the rate 0.01 here. The five seeds of section 8 give
-# each of them, at each number of labels, the best of four rates.
+# each of them, at each number of labels, the best of five rates.
 #
 # **Predict.** Draw accuracy against labels, for 1, 5, 10, 50 and 200 labels of each kind: fine-tuned, from
 # scratch, frozen. Do the curves cross?
@@ -399,7 +397,7 @@ for name, start in STARTS.items():
     race[name] = {}
     for n, rows in labelled.items():
         each = {rate: answers(learn(start, x[rows], y[rows], rate, STEPS[n]), x)
-                for rate in (RATES[2:] if EVERYTHING else [0.01])}  # fmt: skip
+                for rate in (RATES[1:] if EVERYTHING else [0.01])}  # fmt: skip
         race[name][n] = tested(each)
         rate_of[f"{name} {n}"], _ = lesson.chosen(each, lambda a: accuracy(a, validation))
 lesson.draw_race(plt.subplots()[1], LABELS, race)
@@ -650,17 +648,24 @@ for text, given, bounds in (
     ("With 200 labels a frozen network is behind one from scratch by",
      gap("from scratch", "frozen", 200), {"above": 0.02}),
     ("With 5 labels and more, random windows are behind a fine-tuned network by no more than",
-     gap("fine-tuned", "random windows", 5, 10, 50, 200), {"below": 0.06}),
+     gap("fine-tuned", "random windows", 5, 10, 50, 200), {"below": 0.03}),
     ("With 1 to 10 labels the scatter of old kinds lifts random windows by",
      gap("windows and scatter", "random windows", 1, 5, 10), {"above": 0.02}),
     ("With 1 to 10 labels, random windows with that scatter are ahead of a fine-tuned network by",
-     gap("windows and scatter", "fine-tuned", 1, 5, 10), {"above": -0.02}),
+     gap("windows and scatter", "fine-tuned", 1, 5, 10), {"above": 0}),
+    ("With 200 labels a fine-tuned network is ahead of them again, by",
+     gap("fine-tuned", "windows and scatter", 200), {"above": 0}),
 ):  # fmt: skip
     claim(text, **given, **bounds, digits=3, headline=True)
 
 # %% [markdown]
-# And the sources of section 7, as means over the five, with what the frozen features of each lose against the
-# source of section 2:
+# One finding is left of the slides' success story, and three are beside it. Somebody's weights are worth a lot with
+# one label, if they are fine-tuned. But windows that nobody trained catch up at five labels; a matrix of scatter
+# carries over more than the weights do, as long as labels are few; and with 200 labels everything that learns is
+# within a few points. Only the frozen network, the slides' recipe, stays behind: it leaves the race at about ten
+# labels.
+#
+# The sources of section 7, as means over the five:
 
 # %%
 kept = {name: np.array([seed["sources"][name] for seed in stored]) for name in by_source}
@@ -671,14 +676,15 @@ pd.DataFrame({name: values.mean(axis=0) for name, values in kept.items()},
 lost = {
     name: (kept["as in section 2"] - values)[:, 1:4].mean(axis=1) for name, values in kept.items()
 }
-for name in ("half rate", "ten of each kind", "scrambled"):
+for name in ("half rate", "ten of each kind"):
     claim(f"5 to 50 labels, source {name}: frozen features lose",
           **claims.mean_and_error(lost[name], OVER), above=0.03)  # fmt: skip
+print("Scrambled: {value:.2f} ± {se:.2f}".format(**claims.mean_and_error(lost["scrambled"])))
 claim("5 to 50 labels, source of other shapes: frozen features lose no more than",
       **claims.mean_and_error(lost["other shapes"], OVER), below=0.05, headline=True)  # fmt: skip
-rates = pd.DataFrame([seed["rates"] for seed in stored])
-print("Rates chosen most often:", *(f"{method} {rates.filter(like=method).stack().mode()[0]:g}"
-                                    for method in STARTS), sep="\n  ")  # fmt: skip
+slow, fast = np.array([seed["on new"] for seed in stored])[:, [RATES.index(0.01), -1]].T
+claim("Fine-tuned with 10 labels, the rate 0.01 is ahead of the largest, 0.1, by",
+      **claims.mean_and_error(slow - fast, OVER), above=0)  # fmt: skip
 live = np.array([record["race"][name] for name in methods])
 claim("This run agrees with the five stored ones, mean distance",
       np.abs(live - [values.mean(axis=0) for values in five.values()]).mean(), below=0.05)  # fmt: skip

@@ -542,9 +542,12 @@ for name, values in gained.items():
 # %%
 OVER = "draws of 5 labels, one source, one test set"
 for text, a, b, least in (
-    ("The scatter within old kinds lifts random windows by", "within kinds, old", "no whitening", 0.02),
-    ("It is ahead of all scatter of one's own signals by", "within kinds, old", "all scatter, new", 0.02),
-    ("It is ahead of all scatter of the old signals by", "within kinds, old", "all scatter, old", 0),
+    ("The scatter within old kinds lifts random windows by",
+     "within kinds, old", "no whitening", 0.02),
+    ("It is ahead of all scatter of one's own signals by",
+     "within kinds, old", "all scatter, new", 0.02),
+    ("It is ahead of all scatter of the old signals by",
+     "within kinds, old", "all scatter, old", 0),
 ):  # fmt: skip
     claim(text, **claims.mean_and_error(gained[a] - gained[b], OVER), above=least, digits=3)
 
@@ -685,8 +688,9 @@ slow, fast = np.array([seed["on new"] for seed in stored])[:, [RATES.index(0.01)
 claim("Fine-tuned with 10 labels, the rate 0.01 is ahead of the largest, 0.1, by",
       **claims.mean_and_error(slow - fast, OVER), above=0)  # fmt: skip
 live = np.array([record["race"][name] for name in methods])
+means = [values.mean(axis=0) for values in five.values()]
 claim("This run agrees with the five stored ones, mean distance",
-      np.abs(live - [values.mean(axis=0) for values in five.values()]).mean(), below=0.05)  # fmt: skip
+      np.abs(live - means).mean(), below=0.05)  # fmt: skip
 
 # %% [markdown]
 # (What the scrambled source loses varies from source to source. It is printed without a verdict.)
@@ -715,8 +719,11 @@ same_input = learn(scratch, halved, y_old[:known], 0.01, 600)
 slow_x = np.repeat(x[:, ::2], 2, axis=1)
 few = [draw(10) for _ in range(DRAWS // 2)]
 each = {}
-for name, weights, seen in (("full rate, full rate", source, x), ("full rate, half rate", source, slow_x),
-                            ("half rate, half rate", same_input, slow_x)):  # fmt: skip
+for name, weights, seen in (
+    ("full rate, full rate", source, x),
+    ("full rate, half rate", source, slow_x),
+    ("half rate, half rate", same_input, slow_x),
+):
     h = features(weights, seen)
     each[name] = np.array([tested(logistic(h, rows)) for rows in few])
     print(f"their signals, yours: {name}: {each[name].mean():.2f}")

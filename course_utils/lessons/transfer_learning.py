@@ -34,11 +34,13 @@ TEXTS = {
     "scratch, most of all with few labels, and the frozen one ends below both.",
     "windows": "Random windows are below the fine-tuned network with one label, and close to it "
     "from five labels on.",
-    "scatter": "With the scatter within the old kinds random windows reach the fine-tuned "
-    "network with one label, and stay close to it or above.",
-    "sources": "Accuracy of the frozen features of five sources. Other shapes are on top, half "
-    "rate, ten of each kind and scrambled are below the source of section 2.",
-    "stored": "Means and ranges over five sources for each method, against labels.",
+    "scatter": "With the scatter within the old kinds random windows are above the fine-tuned "
+    "network with few labels, and close to it with many.",
+    "sources": "Accuracy of the frozen features of five sources. Other shapes are as good as the "
+    "source of section 2 or better, half rate, ten of each kind and scrambled are below it.",
+    "stored": "Means and ranges over five sources. On the left accuracy against labels for seven "
+    "methods, on the right how far each is above the fine-tuned network: windows and scatter are "
+    "above it up to ten labels, all others below or level.",
 }
 
 
@@ -125,17 +127,20 @@ def draw_stored(
             ax.fill_between(labels, low, high, color=COLOURS[name], alpha=0.15, lw=0)
     for ax in axes:
         _label_axis(ax, labels)
+        ax.get_legend().remove()
     axes[1].set(ylim=(-0.4, 0.3), ylabel="accuracy above fine-tuned")
-    axes[1].get_legend().remove()
+    names, handles = zip(*((h.get_label(), h) for h in axes[0].lines), strict=True)
+    axes[0].figure.legend(handles, names, loc="outside lower center", ncols=4)
 
 
 def draw_sources(
     ax: Axes, labels: Sequence[int], found: Mapping[str, Sequence[float]], random: Sequence[float]
 ) -> None:
     """Draw accuracy of the frozen features of each source, and that of random windows."""
-    for (name, values), mark in zip(found.items(), "osD^v<", strict=False):
-        ax.plot(labels, values, mark + "-", label=name)
-    ax.plot(labels, random, "--", color="0.4", label="random windows, no source")
+    colours = [COLOURS["frozen"], *(_PALETTE[n] for n in (3, 8, 9, 6))]
+    for (name, values), mark, colour in zip(found.items(), "osD^v", colours, strict=True):
+        ax.plot(labels, values, mark + "-", color=colour, label=name)
+    ax.plot(labels, random, "--", color=COLOURS["random windows"], label="random windows")
     _label_axis(ax, labels)
 
 

@@ -405,7 +405,8 @@ plotting.show(lesson.TEXTS["race"])
 
 # %% [markdown]
 # With few labels their weights are worth a lot. With 200 labels for each kind the start hardly matters any
-# more. The frozen network can learn nothing new, and the one that began with nothing overtakes it.
+# more. The frozen network can learn nothing new, and the one that began with nothing overtakes it. (With a single
+# label the draw decides a lot, and one rate does not suit every draw. Section 8 averages over five.)
 # *Learned: somebody else's weights are a start, and they are worth most where you have least.*
 #
 # ## 5. A network that nobody trained
@@ -518,7 +519,8 @@ lesson.draw_race(plt.subplots()[1], LABELS, {name: race[name] for name in both})
 plotting.show(lesson.TEXTS["scatter"])
 
 # %% [markdown]
-# Where labels are few, one matrix from the old kinds lifts random windows to the fine-tuned network. Is it really the scatter *within old kinds* that does it? Three controls, over many draws of labels, which cost
+# Where labels are few, one matrix from the old kinds lifts random windows to the fine-tuned network and above it.
+# Is it really the scatter *within old kinds* that does it? Three controls, over many draws of labels, which cost
 # little here: no whitening; whitening by *all* scatter of the old signals, for which nobody needs their labels;
 # and whitening by all scatter of your own pool, for which nobody needs old signals. Beside them the
 # yardstick: the scatter within *your* kinds, which only somebody knows who has all your labels.

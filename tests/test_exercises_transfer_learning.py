@@ -151,8 +151,12 @@ WRONG = {
     },
     "q5": {
         "all": (dict.fromkeys(q5.answer, True), "One of the four is right."),
-        "none": (dict.fromkeys(q5.answer, False), "Three of the four are right."),
+        "none": (dict.fromkeys(q5.answer, False), "One of them breaks no condition"),
         "and half rate": (q5.answer | {"half rate": True}, "Three of the four are right."),
+        "digits": (
+            dict.fromkeys(q5.answer, True) | {"other shapes": False},
+            "do not ask for the same kinds",
+        ),
         "a list": (list(q5.answer.values()), "fill in the dictionary"),
     },
 }

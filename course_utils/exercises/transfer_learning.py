@@ -271,13 +271,26 @@ _close = {"half rate": False, "ten of each kind": False, "scrambled": False, "ot
 
 q5 = Exercise(
     answer=_close,
-    praise="Signals that vary as yours do are enough, whatever their shapes. The other three break "
-    "one of the slides' conditions each.",
-    otherwise="Think of section 6: what is it that travels from old signals to new ones?",
+    praise="Nothing in the conditions says that their kinds must look like yours. Whether the "
+    "promise is kept is seen in the next cell.",
+    mistakes={
+        "digits only": (
+            {"half rate": True, "ten of each kind": None, "scrambled": None, "other shapes": False},
+            "The conditions do not ask for the same kinds, nor for digits. They ask for the same "
+            "input, which at half rate it is not.",
+        ),
+        "shapes that differ": (
+            dict.fromkeys(_close, False),
+            "One of them breaks no condition: the conditions speak of input, amount and low-level "
+            "features, and not of shapes.",
+        ),
+    },
+    otherwise="Take the conditions one by one: the same input, more data, useful low-level features.",
     hints=[
-        "What does a window of five pixels see in a signal whose pixels come in pairs, or in a "
-        "scrambled one?",
-        "Section 6: it did not matter that the old kinds are other kinds.",
+        "Which condition does each of the first three bullets name in bold letters?",
+        "Slopes and bumps are low-level features. Does a random line have them?",
     ],
-    explanation="Only the random shapes do as well.\n\n" + as_code("close", _close),
+    explanation="Half rate is another input, ten of each kind is little data, and a scrambled "
+    "signal has other low-level features. Random shapes from your instrument break none of the "
+    "three.\n\n" + as_code("close", _close),
 )

@@ -285,7 +285,7 @@ q5 = Exercise(
             "features, and not of shapes.",
         ),
     },
-    otherwise="Take the conditions one by one: the same input, more data, useful low-level features.",
+    otherwise="Take the conditions one by one: same input, more data, useful low-level features.",
     hints=[
         "Which condition does each of the first three bullets name in bold letters?",
         "Slopes and bumps are low-level features. Does a random line have them?",

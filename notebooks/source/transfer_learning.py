@@ -346,8 +346,8 @@ pd.DataFrame(cut, index=LABELS).round(2).rename_axis("labels")
 #
 # *Fine-tuning* begins with their weights and a new head, and then trains **all** weights on your labels. How
 # large may the steps be? Small ones hardly move the weights. Large ones move them so far that it no longer
-# matters where they began, and what they knew is lost: *catastrophic forgetting* (McCloskey & Cohen 1989). We
-# can see both: after fine-tuning we put their old head back and ask for the old kinds again.
+# matters where they began, and what they knew is lost: *[catastrophic
+# forgetting](../docs/glossary.md#continual-learning)* (McCloskey & Cohen 1989). We can see both: after fine-tuning we put their old head back and ask for the old kinds again.
 #
 # **Predict.** Ten labels for each kind, 300 steps, rates from 0.0001 to 0.1. Draw two curves: the accuracy on
 # the new kinds, and on the old kinds with the old head. Where is the best rate for you, and what is left of
@@ -457,7 +457,7 @@ plotting.show(lesson.TEXTS["windows"])
 # kinds: they are disturbed in the same way.
 #
 # Let $h$ be the features of an old signal and $\bar h_k$ the mean over its kind $k$. The *scatter within the
-# kinds* is the covariance matrix
+# kinds* is the [covariance matrix](../docs/glossary.md#covariance-matrix)
 #
 # $$S = \frac1N \sum_{i=1}^{N} (h_i - \bar h_{k_i})(h_i - \bar h_{k_i})^T .$$
 #
@@ -469,9 +469,9 @@ plotting.show(lesson.TEXTS["windows"])
 #
 # $$W S W^T = \Lambda^{-1/2}\, V^T V\, \Lambda\, V^T V\, \Lambda^{-1/2} = I, \qquad \text{because } V^T V = I .$$
 #
-# This is called *whitening*. With the scatter within kinds it is the heart of Fisher's linear discriminant
-# (1936), only that Fisher took the scatter of his own kinds, and we take theirs. Small eigenvalues are
-# uncertain, so we add a share $\lambda$ of the mean eigenvalue to all of them.
+# This is called *whitening*. With the scatter within kinds it is the heart of linear discriminant analysis (1936),
+# only that there it is the scatter of one's own kinds, and here of theirs. Small eigenvalues are uncertain, so
+# we add a share $\lambda$ of the mean eigenvalue to all of them.
 #
 # ### Exercise 4: the scatter within
 #

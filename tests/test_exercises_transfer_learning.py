@@ -103,7 +103,7 @@ WRONG = {
             lambda x, y, asked: y[
                 np.argmin([min(((r - np.roll(asked, k)) ** 2).sum() for k in range(4)) for r in x])
             ],
-            "which is not right",
+            "Some shifts are missing",
         ),
         "the farthest": (
             lambda x, y, asked: y[

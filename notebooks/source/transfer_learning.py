@@ -347,7 +347,8 @@ pd.DataFrame(cut, index=LABELS).round(2).rename_axis("labels")
 # *Fine-tuning* begins with their weights and a new head, and then trains **all** weights on your labels. How
 # large may the steps be? Small ones hardly move the weights. Large ones move them so far that it no longer
 # matters where they began, and what they knew is lost: *[catastrophic
-# forgetting](../docs/glossary.md#continual-learning)* (McCloskey & Cohen 1989). We can see both: after fine-tuning we put their old head back and ask for the old kinds again.
+# forgetting](../docs/glossary.md#continual-learning)* (McCloskey & Cohen 1989). We can see both: after
+# fine-tuning we put their old head back and ask for the old kinds again.
 #
 # **Predict.** Ten labels for each kind, 300 steps, rates from 0.0001 to 0.1. Draw two curves: the accuracy on
 # the new kinds, and on the old kinds with the old head. Where is the best rate for you, and what is left of

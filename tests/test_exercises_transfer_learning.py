@@ -105,6 +105,18 @@ WRONG = {
             ],
             "Some shifts are missing",
         ),
+        "ten shifts": (
+            lambda x, y, asked: y[
+                np.argmin([min(((r - np.roll(asked, k)) ** 2).sum() for k in range(10)) for r in x])
+            ],
+            "you give",
+        ),
+        "centred": (
+            lambda x, y, asked: q1.answer(
+                x - x.mean(axis=1, keepdims=True), y, asked - asked.mean()
+            ),
+            "you give",
+        ),
         "the farthest": (
             lambda x, y, asked: y[
                 np.argmax(
@@ -142,6 +154,14 @@ WRONG = {
         "means of kinds": (
             lambda h, y: np.cov(np.stack([h[y == k].mean(0) for k in np.unique(y)]).T, bias=True),
             "one of your numbers is",
+        ),
+        "kinds from 0 on": (
+            lambda h, y: (
+                (rest := h - np.stack([h[y == k].mean(0) for k in range(y.max() + 1)])[y]).T
+                @ rest
+                / len(h)
+            ),
+            "Not yet",
         ),
         "signals by signals": (
             lambda h, y: (h - h.mean(0)) @ (h - h.mean(0)).T / len(h),

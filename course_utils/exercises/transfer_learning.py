@@ -22,6 +22,20 @@ def _cases():
         x[(hit + 1) % rows] *= 3  # has the largest products with everything
         asked = np.roll(x[hit], shift) + rng.normal(0, 0.2, length)
         cases.append((x, rng.permutation(rows) + 3, asked))
+    a, noise, few = rng.normal(size=(3, 40))
+    single, many = 3.0 * (np.arange(40) == 7), 0.5 * np.sign(few)
+    for x, asked in (
+        (
+            np.stack([np.roll(a, -23), 0.3 * noise, 0.3 * few]),
+            a,
+        ),  # more shifts than a short signal has
+        (np.stack([np.roll(a, 3) + 0.1 * noise, a]), a + 0.01 * few),  # shift 0
+        (np.stack([a, a + 2 + 0.2 * noise]), np.roll(a, 2) + 2),  # apart by a constant
+        (np.stack([a + single, a + many]), a),  # 9 and 10: one large difference, many small ones
+        (np.stack([a + 1.2 * single, a + 0.9 * many]), a),  # 13 and 8
+        (np.stack([3 * a, a + 0.3 * noise]), np.roll(a, 30)),  # the same form, another size
+    ):
+        cases.append((x, np.arange(len(x)) + 4, asked))
     return cases
 
 
@@ -64,6 +78,23 @@ q1 = Exercise(
         "some shifts": (
             _with(_least, lambda n: range(n // 2)),
             "Some shifts are missing: a signal of n pixels has n circular shifts.",
+        ),
+        "without shift 0": (
+            _with(_least, lambda n: range(1, n)),
+            "The signal as it stands is missing: `k = 0` is one of the shifts.",
+        ),
+        "absolute differences": (
+            _with(lambda apart, row, moved: min(np.abs(d).sum() for d in apart)),
+            "You add up the absolute differences. Square them.",
+        ),
+        "largest difference": (
+            _with(lambda apart, row, moved: min(np.abs(d).max() for d in apart)),
+            "That is the largest difference. All pixels count: add up the squares.",
+        ),
+        "cosine": (
+            _with(lambda apart, row, moved: -max(row @ m for m in moved) / np.linalg.norm(row)),
+            "You divide by the size of the row. Then a row of the same form and another size is as "
+            "near as can be; with squared differences it is not.",
         ),
         "mean over shifts": (
             _with(lambda apart, row, moved: np.mean([(d**2).sum() for d in apart])),
@@ -178,7 +209,7 @@ q3 = Exercise(
             "is the first layer of windows.",
         ),
     },
-    otherwise="Ask for each: what was trainable when `compile` was last called?",
+    otherwise="Ask for each: what was trainable at the first `fit` after the last `compile`?",
     hints=[
         "`fit` builds its step when it is first called after `compile`, from what is trainable "
         "then. Later calls use that step again.",
@@ -209,6 +240,7 @@ q4 = Exercise(
         _unequal((7, 2), (4, 9), 2, 1),
         _unequal((5, 5, 1), (3, 0, 7), 4, 2),
         _unequal((6,), (2,), 2, 3),
+        _unequal((4, 3), (-3, 1), 3, 4),
     ],
     praise="What is left after each kind's own mean is taken away. Nothing in it says which kinds "
     "they were.",
@@ -284,7 +316,8 @@ q5 = Exercise(
     },
     otherwise="Take the conditions one by one: same input, more data, useful low-level features.",
     hints=[
-        "Which condition does each of the first three bullets name in bold letters?",
+        "Ask each of the four: is the input mine? Is there a lot of it? Do its neighbours in time "
+        "stand side by side, as mine do?",
         "Slopes and bumps are low-level features. Does a random line have them?",
     ],
     explanation="Half rate is another input, ten of each kind is little data, and a scrambled "

@@ -14,13 +14,24 @@ POINTS = 12  # of a shape, as MNIST-1D has them
 _PALETTE = sns.color_palette("colorblind")
 COLOURS = {
     "fine-tuned": _PALETTE[0],
+    "final layers": _PALETTE[9],
     "from scratch": _PALETTE[1],
-    "frozen": _PALETTE[2],
-    "neighbour over shifts": _PALETTE[7],
+    "head only": _PALETTE[2],
     "random windows": _PALETTE[4],
-    "windows and scatter": (0.1, 0.1, 0.1),
-    "pixels": _PALETTE[5],
+    "their network": _PALETTE[3],
+    "untrained twin": _PALETTE[7],
 }
+
+
+def _line(name: str) -> dict:
+    """How a method is drawn: dashed if the scatter S helps it."""
+    return {
+        "color": COLOURS[name.removesuffix(" + S")],
+        "ls": "--" if name.endswith(" + S") else "-",
+        "marker": "o",
+        "label": name,
+    }
+
 
 # Alternative texts of figures that answer a prediction.
 TEXTS = {
@@ -76,23 +87,29 @@ def draw_cover(axes: np.ndarray, x: ArrayLike, y: ArrayLike) -> None:
     axes[1, 0].set_ylabel("few labels")
 
 
-def draw_layers(axes: Sequence[Axes], filters: np.ndarray, signal: np.ndarray, deep: np.ndarray):
-    """Draw windows (5, units) of a first layer, a signal, and answers (places, units) to it."""
-    step = 1.3 * np.abs(filters).max()
-    for n, window in enumerate(filters.T[:12]):
-        axes[0].plot(np.arange(5) + 6 * (n % 4), window - 2 * step * (n // 4), color="C0")
-    axes[0].set(xticks=[], yticks=[], title="12 windows of layer 1")
-    axes[1].plot(signal, color="C1")
-    axes[1].set(xlabel="pixel", title="a signal of a new kind")
+def draw_layers(
+    axes: Sequence[Axes], first: np.ndarray, last: np.ndarray, signal: np.ndarray, deep: np.ndarray
+) -> None:
+    """Draw windows (5, units) before and after training, a signal, and answers (places, units)."""
+    for ax, filters, title in zip(axes, (first, last), ("at first", "trained"), strict=False):
+        step = 1.3 * np.abs(filters).max()
+        for n, window in enumerate(filters.T[:12]):
+            ax.plot(np.arange(5) + 6 * (n % 4), window - 2 * step * (n // 4), color="C0")
+        ax.set(xticks=[], yticks=[], title=f"12 windows of layer 1, {title}")
+    axes[2].plot(signal, color="C1")
+    axes[2].set(xlabel="pixel", title="a signal of a new kind")
     shown = deep / np.maximum(deep.max(axis=0), 1e-9)
-    axes[2].imshow(shown.T, aspect="auto", cmap="cividis", interpolation="nearest")
-    axes[2].set(xlabel="place", ylabel="unit", title="answers of layer 3")
+    axes[3].imshow(shown.T, aspect="auto", cmap="cividis", interpolation="nearest")
+    axes[3].set(xlabel="place", ylabel="unit", title="answers of layer 3")
 
 
-def draw_rates(ax: Axes, rates: Sequence[float], new: ArrayLike, old: ArrayLike) -> None:
-    """Draw accuracy on new and old kinds against the rate of fine-tuning."""
+def draw_rates(
+    ax: Axes, rates: Sequence[float], new: ArrayLike, old: ArrayLike, unmoved: float
+) -> None:
+    """Draw accuracy against the rate, on new and old kinds, and that of unmoved weights."""
     ax.plot(rates, new, "o-", color=COLOURS["fine-tuned"], label="new kinds")
     ax.plot(rates, old, "s--", color="0.4", label="old kinds, with their old head")
+    ax.axhline(unmoved, color=COLOURS["head only"], label="new kinds, head only")
     ax.axhline(0.2, color="0.7", lw=1)
     ax.annotate("guessing", (rates[0], 0.21), color="0.4")
     ax.set(xscale="log", ylim=(0, 1.02), xlabel="learning rate α", ylabel="accuracy (test)")
@@ -109,7 +126,7 @@ def _label_axis(ax: Axes, labels: Sequence[int]) -> None:
 def draw_race(ax: Axes, labels: Sequence[int], found: Mapping[str, Mapping[int, float]]) -> None:
     """Draw accuracy against labels, a line for each method: {method: {labels: accuracy}}."""
     for name, by_labels in found.items():
-        ax.plot(labels, [by_labels[n] for n in labels], "o-", color=COLOURS[name], label=name)
+        ax.plot(labels, [by_labels[n] for n in labels], **_line(name))
     _label_axis(ax, labels)
 
 
@@ -119,12 +136,13 @@ def draw_stored(
     """Draw mean and range over sources, {method: (sources, labels)}, and each beside fine-tuned."""
     for name, values in stored.items():
         for ax, shown in zip(axes, (values, values - stored["fine-tuned"]), strict=True):
+            line = _line(name)
             if name == "fine-tuned" and ax is axes[1]:
-                ax.axhline(0, color=COLOURS[name])
+                ax.axhline(0, color=line["color"])
                 continue
-            ax.plot(labels, shown.mean(axis=0), "o-", color=COLOURS[name], label=name)
+            ax.plot(labels, shown.mean(axis=0), **line)
             low, high = shown.min(axis=0), shown.max(axis=0)
-            ax.fill_between(labels, low, high, color=COLOURS[name], alpha=0.15, lw=0)
+            ax.fill_between(labels, low, high, color=line["color"], alpha=0.12, lw=0)
     for ax in axes:
         _label_axis(ax, labels)
         ax.get_legend().remove()
@@ -133,14 +151,11 @@ def draw_stored(
     axes[0].figure.legend(handles, names, loc="outside lower center", ncols=4)
 
 
-def draw_sources(
-    ax: Axes, labels: Sequence[int], found: Mapping[str, Sequence[float]], random: Sequence[float]
-) -> None:
-    """Draw accuracy of the frozen features of each source, and that of random windows."""
-    colours = [COLOURS["frozen"], *(_PALETTE[n] for n in (3, 8, 9, 6))]
-    for (name, values), mark, colour in zip(found.items(), "osD^v", colours, strict=True):
+def draw_sources(ax: Axes, labels: Sequence[int], found: Mapping[str, Sequence[float]]) -> None:
+    """Draw accuracy of a head on the frozen features of each source."""
+    colours = [COLOURS["head only"], *(_PALETTE[n] for n in (3, 8, 9, 1)), "0.5"]
+    for (name, values), mark, colour in zip(found.items(), "osD^vx", colours, strict=True):
         ax.plot(labels, values, mark + "-", color=colour, label=name)
-    ax.plot(labels, random, "--", color=COLOURS["random windows"], label="random windows")
     _label_axis(ax, labels)
 
 

@@ -47,6 +47,9 @@ def test_figures_draw_each_method_in_its_colour():
     ax = plt.subplots()[1]
     lesson.draw_race(ax, labels, {name: {1: 0.3, 5: 0.6} for name in names})
     assert [line.get_color() for line in ax.lines] == list(lesson.COLOURS.values())
+    lesson.draw_race(ax, labels, {f"{names[0]} + S": {1: 0.3, 5: 0.6}})
+    assert ax.lines[-1].get_color() == lesson.COLOURS[names[0]]
+    assert ax.lines[-1].get_linestyle() == "--"
     axes = plt.subplots(1, 2, layout="constrained")[1]
     lesson.draw_stored(axes, labels, {name: np.full((3, 2), 0.5) for name in names})
     assert len(axes[0].lines) == len(axes[1].lines) == len(names)

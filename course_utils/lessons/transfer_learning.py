@@ -37,21 +37,21 @@ def _line(name: str) -> dict:
 TEXTS = {
     "cover": "Five signals of kinds that have many labels, and below them five of kinds that have "
     "few. All are wavy lines.",
-    "filters": "Twelve windows of the first layer: bumps, slopes and zigzags. A signal with a deep "
-    "dip. The answers of the third layer to it: many units at one place or two, some at none.",
-    "rates": "Accuracy against the learning rate. On the new kinds it rises to a middle rate and "
-    "falls behind it. On the old kinds it falls all the way, to guessing.",
-    "race": "Accuracy against labels for each kind. The fine-tuned network is above the one from "
-    "scratch, most of all with few labels, and the frozen one ends below both.",
-    "windows": "Random windows are below the fine-tuned network with one label, and close to it "
-    "from five labels on.",
-    "scatter": "With the scatter within the old kinds random windows are above the fine-tuned "
-    "network with few labels, and close to it with many.",
-    "sources": "Accuracy of the frozen features of five sources. Other shapes are as good as the "
-    "source of section 2 or better, half rate, ten of each kind and scrambled are below it.",
+    "filters": "Twelve windows of the first layer before and after training: bumps, slopes and "
+    "zigzags in both. A signal with a deep dip. The answers of the third layer to it: many units "
+    "at one place or two, some at none.",
+    "rates": "Accuracy against the learning rate. On the new kinds it begins below the head only, "
+    "is above it at middle rates, and falls at the largest. On the old kinds it falls all the way, "
+    "to guessing.",
+    "race": "Accuracy against labels for each kind. The fine-tuned network and the one with trained "
+    "final layers are above the one from scratch with few labels; the head only ends below all.",
+    "windows": "Random windows run close to the fine-tuned network, and above the untrained twin.",
+    "scatter": "The three sets of features without the scatter S, and dashed with it. Up to ten "
+    "labels random windows with S are highest.",
+    "sources": "Accuracy of a head on the frozen features of six sources. The source of section 2 "
+    "is highest at every number of labels.",
     "stored": "Means and ranges over five sources. On the left accuracy against labels for seven "
-    "methods, on the right how far each is above the fine-tuned network: windows and scatter are "
-    "above it up to ten labels, all others below or level.",
+    "methods, on the right how far each is above the fine-tuned network.",
 }
 
 

@@ -43,7 +43,7 @@ TEXTS = {
     "rates": "Accuracy against the learning rate. On the new kinds it begins below the head only, "
     "is above it at middle rates, and falls at the largest. On the old kinds it falls all the way, "
     "to guessing.",
-    "race": "Accuracy against labels for each kind. The fine-tuned network and the one with trained "
+    "race": "Accuracy against labels for each kind. A fine-tuned network and one with trained "
     "final layers are above the one from scratch with few labels; the head only ends below all.",
     "windows": "Random windows run close to the fine-tuned network, and above the untrained twin.",
     "scatter": "The three sets of features without the scatter S, and dashed with it. Up to ten "

@@ -5,9 +5,8 @@
 #
 # You have a handful of labelled signals. Somebody else has thousands, of other kinds, and a network that was
 # trained on them. The slides say: take that network, freeze its first layers, and train the last ones on your
-# own signals. In this lesson you do so, and count what it brings: against a network that starts from nothing,
-# against methods that cost almost nothing, and against a network that nobody has ever trained. At the end you
-# know what it was that travelled from their signals to yours.
+# own signals. You do so, and count what it brings: against a start from nothing, against methods that cost
+# almost nothing, and against a network that nobody has trained.
 #
 # ![Five signals of kinds with many labels, and five of kinds with few.](figures/transfer_learning.png)
 #
@@ -292,7 +291,7 @@ exercises.q3.check(changed)
 # exercises.q3.hint()  # and .solution()
 
 # %% [markdown]
-# We let Keras answer, with a model that is smaller and has two dense layers of 328 and 45 weights.
+# We let Keras answer, with two dense layers of 328 and 45 weights.
 
 
 # %%
@@ -313,7 +312,7 @@ for when, expected in (("before compile", 45), ("after the first fit", 373)):
     claims.check(f"Frozen {when}: {expected} weights change", last_fit_changes(when), expected)
 
 # %% [markdown]
-# What `compile` and the first `fit` have prepared goes on as it was, and nothing warns you. *Learned: freeze
+# Nothing warns you. *Learned: freeze
 # first, then compile. And look at one frozen weight before and after.*
 #
 # **Predict.** With which number of labels does the frozen network beat the neighbour over shifts? All five
@@ -389,9 +388,9 @@ claim("At the largest rate the old kinds are named rightly in a share of", still
 
 # %% [markdown]
 # The green line is section 2: their weights unmoved, with the best head. On the far left fine-tuning is below it,
-# since at such a small rate not even the new head is learned in 200 steps. At middle rates it is above. The old kinds
-# have suffered by then. *Learned: the gain of fine-tuning hangs on the rate, and at the rate that is
-# good for you the network has lost much of what it knew. Keep a copy of their weights.*
+# since at such a small rate not even the new head is learned. At middle rates it is above, and the old kinds have
+# suffered. *Learned: the gain of fine-tuning hangs on the rate, and at the rate that is good for you the network
+# has lost much of what it knew. Keep a copy of their weights.*
 #
 # ## 4. The race against a start from nothing
 #
@@ -426,9 +425,8 @@ lesson.draw_race(plt.subplots()[1], LABELS, {name: race[name] for name in shown}
 plotting.show(lesson.TEXTS["race"])
 
 # %% [markdown]
-# With few labels their weights are worth a lot. With 200 labels for each kind the start hardly matters any
-# more, and a network of which only a head on 24 means is trained stays behind. (With a single label the draw
-# decides a lot, and one rate does not suit every draw. Section 8 averages over five.)
+# With few labels their weights are worth a lot. With 200 the start hardly matters any more, and a head on 24 means
+# stays behind. (With a single label the draw decides a lot; section 8 averages over five.)
 # *Learned: somebody else's weights are a start, and they are worth most where you have least.*
 #
 # ## 5. Weights that nobody trained
@@ -479,10 +477,10 @@ plotting.show(lesson.TEXTS["windows"])
 #
 # ## 6. What is worth carrying over?
 #
-# So is there nothing to learn from the old kinds? There is. Take two signals of **one** kind. They differ,
-# since one is stretched, moved, tilted, noisy. All such differences are of no use for telling kinds apart, and
-# the old kinds show with thousands of examples what they look like. It does not matter that they are other
-# kinds: they are disturbed in the same way.
+# Is there more to learn from the old kinds? Take two signals of **one** kind. They differ, since one is stretched,
+# moved, tilted, noisy. Such differences are of no use for telling kinds apart, and the old kinds show with
+# thousands of examples what they look like. It does not matter that they are other kinds: they are disturbed in
+# the same way.
 #
 # Let $h$ be the features of an old signal and $\bar h_k$ the mean over its kind $k$. The *scatter within the
 # kinds* is the [covariance matrix](../docs/glossary.md#covariance-matrix)
@@ -561,10 +559,10 @@ plotting.show(lesson.TEXTS["scatter"])
 # Where labels are few, the scatter of the old kinds lifts random windows and their network. It was made from the
 # same old signals as the weights, without any training. (How weights and scatter add up: section 8.)
 #
-# Is it really the scatter *within old kinds* that does it? Three controls, over many draws of labels, which cost
-# little here: no whitening; whitening by *all* scatter of the old signals, for which nobody needs their labels;
-# and whitening by all scatter of your own pool, for which nobody needs old signals. Beside them the
-# yardstick: the scatter within *your* kinds, which only somebody knows who has all your labels.
+# Is it really the scatter *within old kinds* that does it? Three controls, over many draws of labels: no whitening;
+# whitening by *all* scatter of the old signals, without their labels; and by all scatter of your own pool,
+# without old signals. Beside them the yardstick: the scatter within *your* kinds, which only somebody knows who
+# has all your labels.
 #
 # **Predict.** Which of the three controls comes close?
 
@@ -597,8 +595,7 @@ for text, a, b, least in (
 # %% [markdown]
 # Whitening by the scatter of your own signals brings nothing: they differ because they are disturbed *and* because
 # they are of five kinds, and it takes away both. The old signals do a good part of the work even without their
-# labels: their kinds are not yours, so you lose less when those differences go, too. And the
-# yardstick says what perfect knowledge would be worth. *Learned: what travels from old kinds to new ones is also
+# labels: their kinds are not yours, so you lose less when those differences go, too. *Learned: what travels from old kinds to new ones is also
 # knowledge of which differences do not matter.*
 #
 # ## 7. The slides' three conditions
@@ -669,8 +666,8 @@ record = {
 # ## 8. Is it luck? Five sources
 #
 # One source, one draw of labels and one test set can be lucky. `make table LESSON=transfer_learning` ran this
-# lesson with five other seeds: other signals, another network, other labels, another test. Below are their
-# means, and the range from the smallest to the largest of the five.
+# lesson with five other seeds: other signals, another network, other labels, another test. Here are means and
+# ranges of the five.
 
 # %%
 stored = data.stored_table("transfer_learning")
@@ -703,10 +700,8 @@ for a, b, labels, bounds in (
     ("their network + S", "untrained twin + S", FEW, {"above": 0}),
     ("random windows + S", "fine-tuned", FEW, {"above": 0}),
 ):  # fmt: skip
-    text = f"{labels} labels: {a} is ahead of {b} by"
-    if "below" in bounds:
-        text += " no more than"
-    claim(text, **gap(a, b, *labels), **bounds, digits=3, headline=len(labels) == 1 or a[-1] == "S")
+    claim(f"{labels} labels: {a} is ahead of {b} by", **gap(a, b, *labels), **bounds, digits=3,
+          headline=len(labels) == 1 or a[-1] == "S")  # fmt: skip
 columns = [LABELS.index(n) for n in FEW]
 lead = five["head only"] - five["untrained, head only"]
 left = five["their network"] - five["untrained twin"]
@@ -715,17 +710,15 @@ claim("[1, 5, 10] labels: of the lead of their weights, 144 numbers instead of 2
       digits=3, headline=True)  # fmt: skip
 
 # %%
-few = {name: five[name][:, columns].mean() for name in SETS}
-few |= {f"{name} + S": five[f"{name} + S"][:, columns].mean() for name in SETS}
-pd.DataFrame({"without S": [few[name] for name in SETS], "with S": [few[f"{name} + S"] for name in SETS]},
-             index=SETS).round(3).rename_axis("1 to 10 labels")  # fmt: skip
+pd.DataFrame({end or "alone": [five[name + end][:, columns].mean() for name in SETS]
+              for end in ("", " + S")}, index=SETS).round(2).rename_axis("1 to 10 labels")  # fmt: skip
 
 # %% [markdown]
 # What are somebody's weights worth? It depends on what you do with them. As a start they are worth a lot where
-# labels are few, and little where there are many; to train the final layers only, as the slides say, brings a good part of
-# this. With a head on 24 means they are worth a lot, too. But keep 144 numbers, and most of that is there without
-# their training. The last table shows that weights and scatter add up: with both their network is ahead of either
-# alone. And random windows with the scatter, for which nothing was ever trained, are ahead of them all.
+# labels are few, and little where there are many; to train the final layers only brings a good part of this. With
+# a head on 24 means they are worth a lot, too. But keep 144 numbers, and most of that is there without their
+# training. Weights and scatter add up: with both, their network is ahead of either alone. And random windows with
+# the scatter, for which nothing was trained, are ahead of them all.
 #
 # The sources of section 7, as means over the five:
 

@@ -700,12 +700,12 @@ for a, b, labels, bounds in (
     ("their network + S", "untrained twin + S", FEW, {"above": 0}),
     ("random windows + S", "fine-tuned", FEW, {"above": 0}),
 ):  # fmt: skip
-    claim(f"{labels} labels: {a} is ahead of {b} by", **gap(a, b, *labels), **bounds, digits=3,
+    claim(f"Labels {labels}: {a} above {b}", **gap(a, b, *labels), **bounds, digits=3,
           headline=len(labels) == 1 or a[-1] == "S")  # fmt: skip
 columns = [LABELS.index(n) for n in FEW]
 lead = five["head only"] - five["untrained, head only"]
 left = five["their network"] - five["untrained twin"]
-claim("[1, 5, 10] labels: of the lead of their weights, 144 numbers instead of 24 take away",
+claim("Labels [1, 5, 10]: of the lead of their weights, 144 numbers instead of 24 take away",
       **claims.mean_and_error((lead - left)[:, columns].mean(axis=1), OVER), above=0.05,
       digits=3, headline=True)  # fmt: skip
 

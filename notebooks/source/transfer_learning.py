@@ -698,7 +698,8 @@ for a, b, labels, bounds in (
     ("random windows + S", "random windows", FEW, {"above": 0.02}),
     ("their network + S", "their network", FEW, {"above": 0.03}),
     ("their network + S", "untrained twin + S", FEW, {"above": 0}),
-    ("random windows + S", "fine-tuned", FEW, {"above": 0}),
+    ("random windows + S", "their network + S", FEW, {"above": 0}),
+    ("fine-tuned", "random windows + S", FEW, {"below": 0.03}),
 ):  # fmt: skip
     claim(f"Labels {labels}: {a} above {b}", **gap(a, b, *labels), **bounds, digits=3,
           headline=len(labels) == 1 or a[-1] == "S")  # fmt: skip
@@ -717,8 +718,8 @@ pd.DataFrame({end or "alone": [five[name + end][:, columns].mean() for name in S
 # What are somebody's weights worth? It depends on what you do with them. As a start they are worth a lot where
 # labels are few, and little where there are many; to train the final layers only brings a good part of this. With
 # a head on 24 means they are worth a lot, too. But keep 144 numbers, and most of that is there without their
-# training. Weights and scatter add up: with both, their network is ahead of either alone. And random windows with
-# the scatter, for which nothing was trained, are ahead of them all.
+# training. With the scatter, their weights are surely ahead of their twin: the two go well together. And random
+# windows with the scatter, for which nothing was trained, keep up with a fine-tuned network.
 #
 # The sources of section 7, as means over the five:
 
@@ -736,9 +737,6 @@ for name in ("half rate", "ten of each kind"):
           **claims.mean_and_error(lost[name], OVER), above=0.03)  # fmt: skip
 for name in ("scrambled", "other shapes"):
     print(f"{name}: lost {{value:.2f}} ± {{se:.2f}}".format(**claims.mean_and_error(lost[name])))
-claim("5 to 50 labels: a source of many other shapes is ahead of one of few digits by",
-      **claims.mean_and_error(lost["ten of each kind"] - lost["other shapes"], OVER), above=0,
-      headline=True)  # fmt: skip
 slow, fast = np.array([seed["on new"] for seed in stored])[:, -2:].T
 claim("Fine-tuned with 10 labels, the rate 0.03 is ahead of 0.1, which the five were not given, by",
       **claims.mean_and_error(slow - fast, OVER), above=0)  # fmt: skip
@@ -748,9 +746,9 @@ claim("This run agrees with the five stored ones, mean distance",
       np.abs(live - means).mean(), below=0.05)  # fmt: skip
 
 # %% [markdown]
-# What the scrambled source and the other shapes lose varies a lot from source to source, so it is printed without
-# a verdict. At half rate and with ten signals of each kind the loss is sure. So two of the conditions are seen to
-# matter here. That the shapes are digits is not among them, and one of the five sources of other shapes is even better.
+# Another rate and ten signals of each kind surely cost something. What the scrambled source and the other shapes lose
+# differs a lot from source to source, so it is printed without a verdict: low-level features from scrambled
+# pixels are no clear handicap here, and kinds that look otherwise are none either.
 #
 # ### What stays
 

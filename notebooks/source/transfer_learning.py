@@ -148,7 +148,7 @@ print(f"10 labels: pixels {race['pixels'][10]:.2f}, neighbour {plain:.2f}, "
 #
 # Now we play the somebody. Their network has three layers of windows, as in `convolutions`: each layer moves
 # 24 windows of five places over what comes in, and ReLU follows. The first two layers move in steps of two
-# places (stride 2). Then *global average pooling* takes each window's mean over all places, which leaves 24
+# places ([stride](../docs/glossary.md#stride) 2). Then *global average pooling* takes each window's mean over all places, which leaves 24
 # numbers for a signal. We call them its *features* $h$. The last layer, the *head*, is softmax on $h$: five
 # scores for five kinds. All networks of this lesson are *told about moves*: in every step each signal is
 # shifted by a random number of pixels.

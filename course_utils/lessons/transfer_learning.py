@@ -46,8 +46,8 @@ TEXTS = {
     "race": "Accuracy against labels for each kind. A fine-tuned network and one with trained "
     "final layers are above the one from scratch with few labels; the head only ends below all.",
     "windows": "Random windows run close to the fine-tuned network, and above the untrained twin.",
-    "scatter": "The three sets of features without the scatter S, and dashed with it. Up to ten "
-    "labels random windows with S are highest.",
+    "scatter": "The three sets of features without the scatter S, and dashed with it. With 5 and "
+    "10 labels random windows with S are highest.",
     "sources": "Accuracy of a head on the frozen features of six sources. The source of section 2 "
     "is highest at every number of labels.",
     "stored": "Means and ranges over five sources. On the left accuracy against labels for seven "

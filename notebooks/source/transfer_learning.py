@@ -556,7 +556,7 @@ lesson.draw_race(plt.subplots()[1], LABELS, {name: race[name] for name in shown}
 plotting.show(lesson.TEXTS["scatter"])
 
 # %% [markdown]
-# Where labels are few, the scatter of the old kinds lifts random windows and their network. It was made from the
+# With 5 and 10 labels, the scatter of the old kinds lifts random windows and their network. It was made from the
 # same old signals as the weights, without any training. (How weights and scatter add up: section 8.)
 #
 # Is it really the scatter *within old kinds* that does it? Three controls, over many draws of labels: no whitening;

@@ -175,13 +175,9 @@ def network(frozen=0):
                for stride in (2, 2, 1)]  # fmt: skip
     for layer in windows[:frozen]:
         layer.trainable = False
-    made = keras.Sequential([
-        keras.Input((40, 1)),
-        Moves(),
-        *windows,
-        keras.layers.GlobalAveragePooling1D(),
-        keras.layers.Dense(5),
-    ])  # fmt: skip
+    made = keras.Sequential([keras.Input((40, 1)), Moves(), *windows,
+                             keras.layers.GlobalAveragePooling1D(),
+                             keras.layers.Dense(5)])  # fmt: skip
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     made.compile(keras.optimizers.Adam(), loss)
     return made
@@ -703,6 +699,8 @@ for a, b, labels, bounds in (
 ):  # fmt: skip
     claim(f"Labels {labels}: {a} above {b}", **gap(a, b, *labels), **bounds, digits=3,
           headline=len(labels) == 1 or "their network" in (a, b))  # fmt: skip
+
+# %%
 columns = [LABELS.index(n) for n in FEW]
 lead = five["head only"] - five["untrained, head only"]
 left = five["their network"] - five["untrained twin"]

@@ -515,36 +515,31 @@ exercises.q4.check(scatter_within)
 # weights?
 
 # %%
+# fmt: off
 LAMBDAS = [0.01, 0.1, 1, 10]
-
 
 def within(h, y):
     means = np.stack([h[y == kind].mean(axis=0) for kind in range(5)])
     rest = (h - means[y]).astype(float)
     return rest.T @ rest / len(h)
 
-
 def whitened(h, S):
     """The features h, whitened by the scatter S, for each lambda."""
     eigenvalues, V = np.linalg.eigh(S)
     return {lam: h @ V / np.sqrt(eigenvalues + lam * eigenvalues.mean()) for lam in LAMBDAS}
 
-
 def best_of(spaces, rows):
     """Test accuracy of least squares; lambda and penalty are chosen together."""
     return tested({(lam, penalty): found for lam, h in spaces.items()
-                   for penalty, found in least_squares(h, rows).items()})  # fmt: skip
+                   for penalty, found in least_squares(h, rows).items()})
 
-
+# fmt: on
 r_old = random_windows(x_old)
 by_old = whitened(r, within(r_old, y_old))
 theirs_by_old = whitened(theirs, within(all_layers(source, x_old), y_old))
 untrained_by_old = whitened(untrained, within(all_layers(scratch, x_old), y_old))
-SETS = {
-    "untrained twin": untrained_by_old,
-    "their network": theirs_by_old,
-    "random windows": by_old,
-}
+SETS = {"untrained twin": untrained_by_old, "their network": theirs_by_old,
+        "random windows": by_old}  # fmt: skip
 for name, spaces in SETS.items():
     race[f"{name} + S"] = {n: best_of(spaces, rows) for n, rows in labelled.items()}
 shown = [*SETS, *(f"{name} + S" for name in SETS)]

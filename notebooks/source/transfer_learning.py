@@ -705,7 +705,8 @@ claim("Labels [1, 5, 10]: of the lead of their weights, 144 numbers instead of 2
 
 # %%
 pd.DataFrame({end or "alone": [five[name + end][:, columns].mean() for name in SETS]
-              for end in ("", " + S")}, index=SETS).round(2).rename_axis("1 to 10 labels")  # fmt: skip
+              for end in ("", " + S")},
+             index=SETS).round(2).rename_axis("1 to 10 labels")  # fmt: skip
 
 # %% [markdown]
 # What are somebody's weights worth? It depends on what you do with them. As a start they are worth a lot where

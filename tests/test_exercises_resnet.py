@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 from scipy import stats
 
-from course_utils.exercises.resnet import q1, q2, q3, q4, q5, q6
+from course_utils.exercises.resnet import q1, q2, q6, q3, q4, q5
 from course_utils.lessons.resnet import network
 
 # --- right --------------------------------------------------------------------------------------
@@ -115,12 +115,12 @@ RIGHT = {
             J + np.eye(len(y)), tf.where(y > 0, dy, 0 * dy), transpose_a=True
         ),
     },
-    "q3": {
+    "q6": {
         "stage by stage": stage_by_stage,
         "block by block": block_by_block,
         "closed form": in_closed_form,
     },
-    "q4": {
+    "q3": {
         "counted": by_counting,
         "squared": lambda side: (1 - 2 / 3 / side) ** 2,
         "kinds of pixels": lambda s: (
@@ -128,17 +128,17 @@ RIGHT = {
         ),
         "list": lambda side: [(3 * side - 2) ** 2 / 9 / side**2],
     },
-    "q5": {
+    "q4": {
         "SciPy": lambda n, longest: stats.binom.cdf(longest, n, 0.5),
         "from the other end": lambda n, longest: (
             sum(math.comb(n, k) for k in range(n - longest, n + 1)) * 0.5**n
         ),
         "simulated": simulated_paths,
     },
-    "q6": {
+    "q5": {
         "words": dict(a="false", b="False", c="True.", d="true", e="TRUE", f="False"),
-        "numbers": {letter: int(true) for letter, true in q6.answer.items()},
-        "another order": {k: np.bool_(v) for k, v in reversed(q6.answer.items())},
+        "numbers": {letter: int(true) for letter, true in q5.answer.items()},
+        "another order": {k: np.bool_(v) for k, v in reversed(q5.answer.items())},
     },
 }
 
@@ -151,7 +151,7 @@ def right_for(is_so, right, otherwise):
 
 
 def one_more(*network):
-    return q3.answer(*network) + 1
+    return q6.answer(*network) + 1
 
 
 WRONG = {
@@ -180,27 +180,27 @@ WRONG = {
         "a sum": (lambda dy, y, J: q2.answer(dy, y, J).sum(), "one number came instead of"),
         "minus": (lambda dy, y, J: dy * (y > 0) - J.T @ (dy * (y > 0)), "one of your numbers"),
     },
-    "q3": {
+    "q6": {
         "one too many": (one_more, "for depth = 20"),
         "one of half a million": (
-            right_for(lambda depth, *_: depth < 56, q3.answer, one_more),
+            right_for(lambda depth, *_: depth < 56, q6.answer, one_more),
             "for depth = 56, filters = (16, 32, 64), channels = 3",
         ),
         "doubling filters": (
-            lambda depth, f, *others: q3.answer(depth, (f[0], 2 * f[0], 4 * f[0]), *others),
+            lambda depth, f, *others: q6.answer(depth, (f[0], 2 * f[0], 4 * f[0]), *others),
             "for depth = 8, filters = (3, 5, 9)",
         ),
-        "ten classes": (lambda *given: q3.answer(*given[:3], 10, given[4]), "classes = 4"),
-        "text": (lambda *network: str(q3.answer(*network)), "a text came instead of one number"),
+        "ten classes": (lambda *given: q6.answer(*given[:3], 10, given[4]), "classes = 4"),
+        "text": (lambda *network: str(q6.answer(*network)), "a text came instead of one number"),
     },
-    "q4": {
+    "q3": {
         "two by two": (lambda side: (side / (side + 1)) ** 2, "which is too"),
         "everything": (lambda side: 1, "too large"),
         "area": (lambda side: side**2 / (side + 2) ** 2, "which is too"),
         "on a line": (lambda side: 1 - 2 / side**2, "you give"),
         "count": (lambda side: (3 * side - 2) ** 2, "too large"),
     },
-    "q5": {
+    "q4": {
         "halves": (lambda n, longest: 0.5, "for n = 2"),
         "a power": (lambda n, longest: 2.0 ** (longest - n), "you give"),
         "permutations": (
@@ -210,19 +210,19 @@ WRONG = {
         "few tosses": (lambda n, longest: simulated_paths(n, longest, paths=50), "you give"),
         "of all": (lambda n, longest: longest / n, "you give"),
     },
-    "q6": {
+    "q5": {
         "a letter missing": ({"a": False}, "fill in the dictionary of the cell"),
-        "one more": (q6.answer | {"a": True}, "Five of the six are right. Take them word by word"),
-        "one less": (q6.answer | {"d": False}, "Five of the six are right. Take them word by word"),
-        "no truth": (q6.answer | {"e": "perhaps"}, "E: answer with one of these"),
-        "a list": (list(q6.answer.values()), "fill in the dictionary of the cell"),
+        "one more": (q5.answer | {"a": True}, "Five of the six are right. Take them word by word"),
+        "one less": (q5.answer | {"d": False}, "Five of the six are right. Take them word by word"),
+        "no truth": (q5.answer | {"e": "perhaps"}, "E: answer with one of these"),
+        "a list": (list(q5.answer.values()), "fill in the dictionary of the cell"),
     },
 }
 
 
 def test_simulated_paths_are_accepted_whatever_the_seed():
     rngs = map(np.random.default_rng, range(20))
-    passed = [q5.verdict(lambda *given, rng=rng: simulated_paths(*given, rng))[0] for rng in rngs]
+    passed = [q4.verdict(lambda *given, rng=rng: simulated_paths(*given, rng))[0] for rng in rngs]
     assert sum(passed) >= 19
 
 
@@ -270,22 +270,22 @@ def trainable(depth, filters, channels, classes, projection):
     [(8, (8, 16, 32), 1, 10, False), (14, (4, 4, 6), 3, 7, True), (8, (3, 5, 9), 2, 4, True)],
 )
 def test_the_count_is_that_of_keras(case):
-    assert q3.answer(*case) == trainable(*case)
+    assert q6.answer(*case) == trainable(*case)
 
 
 def test_the_count_is_that_of_the_full_network():
     model = network(20)
     total = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
-    assert q3.answer(20, (16, 32, 64), 3, 10, False) == total
-    moving = q3.mistakes["moving averages"][0](20, (16, 32, 64), 3, 10, False)
+    assert q6.answer(20, (16, 32, 64), 3, 10, False) == total
+    moving = q6.mistakes["moving averages"][0](20, (16, 32, 64), 3, 10, False)
     assert moving == model.count_params()
 
 
 def test_most_parameters_are_in_the_last_stage_and_projections_add_little():
     for depth in (8, 20, 56):
-        without = q3.answer(depth, (8, 16, 0), 1, 0, False)
-        assert without < 0.3 * q3.answer(depth, (8, 16, 32), 1, 10, False)
-    ratio = q3.answer(56, (8, 16, 32), 1, 10, True) / q3.answer(56, (8, 16, 32), 1, 10, False)
+        without = q6.answer(depth, (8, 16, 0), 1, 0, False)
+        assert without < 0.3 * q6.answer(depth, (8, 16, 32), 1, 10, False)
+    ratio = q6.answer(56, (8, 16, 32), 1, 10, True) / q6.answer(56, (8, 16, 32), 1, 10, False)
     assert 1 < ratio < 1.01
 
 
@@ -295,9 +295,9 @@ def test_the_edge_takes_as_much_of_the_mean_square():
         x = rng.normal(size=(200, side, side, 16))
         kernel = rng.normal(size=(3, 3, 16, 64)) / (9 * 16) ** 0.5
         z = tf.nn.conv2d(x, kernel, 1, "SAME").numpy()
-        np.testing.assert_allclose((z**2).mean(), q4.answer(side), rtol=0.06)
+        np.testing.assert_allclose((z**2).mean(), q3.answer(side), rtol=0.06)
 
 
 def test_most_paths_are_half_as_long_as_the_network():
-    assert q5.answer(27, 17) - q5.answer(27, 9) > 0.85
-    assert q5.answer(27, 20) > 0.99
+    assert q4.answer(27, 17) - q4.answer(27, 9) > 0.85
+    assert q4.answer(27, 20) > 0.99

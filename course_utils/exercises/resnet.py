@@ -157,7 +157,153 @@ q2 = Exercise(
 )
 
 
-# --- 3: count the parameters --------------------------------------------------------------------
+# --- 3: what the edge takes away ----------------------------------------------------------------
+
+
+def _kept(side):
+    return ((3 * side - 2) / (3 * side)) ** 2
+
+
+q3 = Exercise(
+    answer=_kept,
+    cases=[(2,), (4,), (8,), (1,), (28,)],
+    praise="With 2 × 2 pixels less than half is kept in each layer; with 28 × 28 pixels nearly all "
+    "is.",
+    mistakes={
+        "one direction": (
+            lambda side: (3 * side - 2) / (3 * side),
+            "That is one direction only, or the factor of the size: rows and columns both have "
+            "edges, and asked for is the mean square.",
+        ),
+        "one edge": (
+            lambda side: ((3 * side - 1) / (3 * side)) ** 2,
+            "You count one edge in each direction. There are two: left and right, top and bottom.",
+        ),
+        "inner pixels": (
+            lambda side: (max(side - 2, 0) / side) ** 2,
+            "You count the pixels with no zero among their neighbours. But a pixel at the edge "
+            "does not lose everything: count its neighbours that are inside.",
+        ),
+        "always 2": (
+            lambda side: 4 / 9,
+            "That holds for 2 × 2 pixels only.",
+        ),
+        "lost": (
+            lambda side: 1 - _kept(side),
+            "That is what is lost. Asked for is what is kept.",
+        ),
+    },
+    otherwise="Each pixel of the output adds up nine neighbours, of which some are zeros. Take the "
+    "share of the nine that are inside, averaged over all pixels.",
+    hints=[
+        "Take one direction first: of the three neighbours, how many are inside, for a pixel at an "
+        "edge and for any other?",
+        "In one direction, $3\\,\\text{side} - 2$ of $3\\,\\text{side}$ neighbours are inside. A "
+        "neighbour is inside if its row and its column both are.",
+    ],
+    explanation="In each direction the first and the last pixel lack one of three neighbours, so "
+    "$3\\,\\text{side} - 2$ of $3\\,\\text{side}$ are inside. Rows and columns are independent: "
+    "multiply the two shares.",
+)
+
+
+# --- 4: how long are the paths? -----------------------------------------------------------------
+
+
+def _share_of_paths(n, longest):
+    return sum(comb(n, k) for k in range(longest + 1)) / 2**n
+
+
+q4 = Exercise(
+    answer=_share_of_paths,
+    cases=[(2, 1), (2, 0), (3, 3), (10, 3), (27, 13), (27, 17)],
+    tolerance=0.02,
+    praise="A path is a row of coin tosses, one for each block: so most paths are about half as "
+    "long as the network is deep.",
+    mistakes={
+        "exactly": (
+            lambda n, longest: comb(n, longest) / 2**n,
+            "That is the share of the paths through *exactly* so many branches. Those through "
+            "fewer count as well.",
+        ),
+        "fewer": (
+            lambda n, longest: sum(comb(n, k) for k in range(longest)) / 2**n,
+            "You leave out the paths through exactly `longest` branches: `range` ends before its "
+            "end.",
+        ),
+        "number": (
+            lambda n, longest: sum(comb(n, k) for k in range(longest + 1)),
+            "That is the number of such paths. Divide by the number of all.",
+        ),
+        "equal lengths": (
+            lambda n, longest: (longest + 1) / (n + 1),
+            "That takes all lengths as equally frequent. How many ways are there to choose k of n "
+            "branches?",
+        ),
+        "longer": (
+            lambda n, longest: 1 - _share_of_paths(n, longest),
+            "That is the share of the longer ones.",
+        ),
+        "without the empty one": (
+            lambda n, longest: sum(comb(n, k) for k in range(1, longest + 1)) / (2**n - 1),
+            "You leave out the path that passes all branches by. It is one, too.",
+        ),
+    },
+    otherwise="At each block a path has two ways. In how many ways can it pass through k of n "
+    "branches?",
+    hints=[
+        "There are $2^n$ paths. How many of them pass through exactly k branches?",
+        "$\\binom{n}{k}$: `math.comb(n, k)`. Add up for k from 0 to `longest`.",
+    ],
+    explanation="A path through exactly k branches chooses k of n blocks: $\\binom nk$ of $2^n$. "
+    "The share is that of a binomial distribution with chance ½.",
+)
+
+
+# --- 5: word for word ---------------------------------------------------------------------------
+
+_VERDICTS = {"a": False, "b": False, "c": True, "d": True, "e": True, "f": False}
+_WHY = {
+    "a": "False: it is *Deep Residual Learning for Image Recognition*.",
+    "b": "False: the paper is of December 2015, arXiv:1512.03385, as the deck says elsewhere. "
+    "Connections that skip layers are older, and highway networks, with gates on theirs, came a "
+    "few months earlier.",
+    "c": "True: normalisation itself makes it grow.",
+    "d": "True: both have the same weights if the shortcuts are of option A.",
+    "e": "True: each block cuts half of those that are left.",
+    "f": "False: with 20 layers the two landscapes are alike. With 56 the plain network had not "
+    "learned, so that its picture shows a place where it got stuck, and no reason.",
+}
+
+q5 = Exercise(
+    answer=_VERDICTS,
+    praise="A year, a title and a reason: each can be looked up or measured.",
+    mistakes={
+        "all true": (
+            dict.fromkeys(_VERDICTS, True),
+            "You believe all of them. Hold each against what was measured, and two of them against "
+            "the list under *Further reading*.",
+        ),
+        "all false": (
+            dict.fromkeys(_VERDICTS, False),
+            "You believe none of them. Some were measured in this lesson, and one can be counted.",
+        ),
+    },
+    otherwise="Take them word by word: two are in the list under *Further reading*, the others in "
+    "sections 1, 3, 4 and 5.",
+    hints=[
+        "For (a) and (b) read the first entry under *Further reading*, letter by letter. The first "
+        "four digits of a number on arXiv are year and month.",
+        "For (c) look at the figure of section 3 again, for (e) count as in exercise 4.",
+    ],
+    explanation="Three of the six hold.\n\n"
+    + as_code("verdicts", _VERDICTS)
+    + "\n\n"
+    + "\n".join(f"- ({letter}) {sentence}" for letter, sentence in _WHY.items()),
+)
+
+
+# --- 6: count the parameters --------------------------------------------------------------------
 
 
 def _count(depth, filters, channels, classes, projection):
@@ -180,7 +326,7 @@ def _counter(kernel=9, per_filter=2, per_block=2, bias=1, one=1, around=None, mo
     return count
 
 
-q3 = Exercise(
+q6 = Exercise(
     answer=_count,
     cases=[
         (20, (8, 16, 32), 1, 10, False),
@@ -260,150 +406,4 @@ q3 = Exercise(
     explanation="List the channels from layer to layer; every two neighbours $a, b$ are a "
     "convolution with $9ab$ weights and a normalisation with $2b$. Then comes the dense layer. A "
     "projection has $ab + 2b$.",
-)
-
-
-# --- 4: what the edge takes away ----------------------------------------------------------------
-
-
-def _kept(side):
-    return ((3 * side - 2) / (3 * side)) ** 2
-
-
-q4 = Exercise(
-    answer=_kept,
-    cases=[(2,), (4,), (8,), (1,), (28,)],
-    praise="With 2 × 2 pixels less than half is kept in each layer; with 28 × 28 pixels nearly all "
-    "is.",
-    mistakes={
-        "one direction": (
-            lambda side: (3 * side - 2) / (3 * side),
-            "That is one direction only, or the factor of the size: rows and columns both have "
-            "edges, and asked for is the mean square.",
-        ),
-        "one edge": (
-            lambda side: ((3 * side - 1) / (3 * side)) ** 2,
-            "You count one edge in each direction. There are two: left and right, top and bottom.",
-        ),
-        "inner pixels": (
-            lambda side: (max(side - 2, 0) / side) ** 2,
-            "You count the pixels with no zero among their neighbours. But a pixel at the edge "
-            "does not lose everything: count its neighbours that are inside.",
-        ),
-        "always 2": (
-            lambda side: 4 / 9,
-            "That holds for 2 × 2 pixels only.",
-        ),
-        "lost": (
-            lambda side: 1 - _kept(side),
-            "That is what is lost. Asked for is what is kept.",
-        ),
-    },
-    otherwise="Each pixel of the output adds up nine neighbours, of which some are zeros. Take the "
-    "share of the nine that are inside, averaged over all pixels.",
-    hints=[
-        "Take one direction first: of the three neighbours, how many are inside, for a pixel at an "
-        "edge and for any other?",
-        "In one direction, $3\\,\\text{side} - 2$ of $3\\,\\text{side}$ neighbours are inside. A "
-        "neighbour is inside if its row and its column both are.",
-    ],
-    explanation="In each direction the first and the last pixel lack one of three neighbours, so "
-    "$3\\,\\text{side} - 2$ of $3\\,\\text{side}$ are inside. Rows and columns are independent: "
-    "multiply the two shares.",
-)
-
-
-# --- 5: how long are the paths? -----------------------------------------------------------------
-
-
-def _share_of_paths(n, longest):
-    return sum(comb(n, k) for k in range(longest + 1)) / 2**n
-
-
-q5 = Exercise(
-    answer=_share_of_paths,
-    cases=[(2, 1), (2, 0), (3, 3), (10, 3), (27, 13), (27, 17)],
-    tolerance=0.02,
-    praise="A path is a row of coin tosses, one for each block: so most paths are about half as "
-    "long as the network is deep.",
-    mistakes={
-        "exactly": (
-            lambda n, longest: comb(n, longest) / 2**n,
-            "That is the share of the paths through *exactly* so many branches. Those through "
-            "fewer count as well.",
-        ),
-        "fewer": (
-            lambda n, longest: sum(comb(n, k) for k in range(longest)) / 2**n,
-            "You leave out the paths through exactly `longest` branches: `range` ends before its "
-            "end.",
-        ),
-        "number": (
-            lambda n, longest: sum(comb(n, k) for k in range(longest + 1)),
-            "That is the number of such paths. Divide by the number of all.",
-        ),
-        "equal lengths": (
-            lambda n, longest: (longest + 1) / (n + 1),
-            "That takes all lengths as equally frequent. How many ways are there to choose k of n "
-            "branches?",
-        ),
-        "longer": (
-            lambda n, longest: 1 - _share_of_paths(n, longest),
-            "That is the share of the longer ones.",
-        ),
-        "without the empty one": (
-            lambda n, longest: sum(comb(n, k) for k in range(1, longest + 1)) / (2**n - 1),
-            "You leave out the path that passes all branches by. It is one, too.",
-        ),
-    },
-    otherwise="At each block a path has two ways. In how many ways can it pass through k of n "
-    "branches?",
-    hints=[
-        "There are $2^n$ paths. How many of them pass through exactly k branches?",
-        "$\\binom{n}{k}$: `math.comb(n, k)`. Add up for k from 0 to `longest`.",
-    ],
-    explanation="A path through exactly k branches chooses k of n blocks: $\\binom nk$ of $2^n$. "
-    "The share is that of a binomial distribution with chance ½.",
-)
-
-
-# --- 6: word for word ---------------------------------------------------------------------------
-
-_VERDICTS = {"a": False, "b": False, "c": True, "d": True, "e": True, "f": False}
-_WHY = {
-    "a": "False: it is *Deep Residual Learning for Image Recognition*.",
-    "b": "False: the paper is of December 2015, arXiv:1512.03385, as the deck says elsewhere. "
-    "Connections that skip layers are older, and highway networks, with gates on theirs, came a "
-    "few months earlier.",
-    "c": "True: normalisation itself makes it grow.",
-    "d": "True: both have the same weights if the shortcuts are of option A.",
-    "e": "True: each block cuts half of those that are left.",
-    "f": "False: with 20 layers the two landscapes are alike. With 56 the plain network had not "
-    "learned, so that its picture shows a place where it got stuck, and no reason.",
-}
-
-q6 = Exercise(
-    answer=_VERDICTS,
-    praise="A year, a title and a reason: each can be looked up or measured.",
-    mistakes={
-        "all true": (
-            dict.fromkeys(_VERDICTS, True),
-            "You believe all of them. Hold each against what was measured, and two of them against "
-            "the list under *Further reading*.",
-        ),
-        "all false": (
-            dict.fromkeys(_VERDICTS, False),
-            "You believe none of them. Some were measured in this lesson, and one can be counted.",
-        ),
-    },
-    otherwise="Take them word by word: two are in the list under *Further reading*, the others in "
-    "sections 2, 4, 5 and 6.",
-    hints=[
-        "For (a) and (b) read the first entry under *Further reading*, letter by letter. The first "
-        "four digits of a number on arXiv are year and month.",
-        "For (c) look at the figure of section 4 again, for (e) count as in exercise 5.",
-    ],
-    explanation="Three of the six hold.\n\n"
-    + as_code("verdicts", _VERDICTS)
-    + "\n\n"
-    + "\n".join(f"- ({letter}) {sentence}" for letter, sentence in _WHY.items()),
 )

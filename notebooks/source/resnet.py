@@ -43,7 +43,7 @@ claim = claims.Claims()
 rng = np.random.default_rng(SEED)
 
 # %% [markdown]
-# The budget of this run. Seeds 11 to 15 do more: they make the stored table of section 7.
+# The budget of this run. Seeds 11 to 15 do more: they make the stored table of section 6.
 
 # %%
 STEPS, BATCH, EPOCH = 132, 64, 22  # steps in all, pictures in a step, steps in a pass
@@ -110,9 +110,8 @@ claims.check("The library's batch normalisation is that of the formula",
 # projections around all blocks. They found B slightly better than A and C slightly better than B, and
 # called the differences not essential. Option A has no parameters; we take it.
 #
-# Which pixels? Those that $F$ looks at. A convolution with stride 2 and padding "same" on an even side
-# has its centres on the pixels 1, 3, 5, …, counted from 0, as you saw in `convolutions`. A shortcut that
-# takes 0, 2, 4, … is one pixel off in both directions. Code that is widely copied does that.
+# Which pixels? Those on which the convolution of $F$ is centred. `convolutions` showed which they are, with
+# stride 2 and padding "same" on an even side. A shortcut that takes others is one pixel off its branch.
 #
 # ### Exercise 1: the shortcut
 #
@@ -146,6 +145,9 @@ claims.check("The shortcut takes the pixels on which the branch is centred",
              option_a(spot(8))[..., :1], conv(spot(8), middle, 2), within=0)  # fmt: skip
 
 # %% [markdown]
+# (PyTorch pads on both sides, so that the centres are 0, 2, 4, … there. Whoever copies `x[:, ::2, ::2]` from there
+# into Keras is one pixel off, and nothing complains.)
+#
 # Now the whole network: a first convolution, three stages of $n$ blocks with 8, 16 and 32 filters, the
 # mean over all pixels, and a dense layer with softmax. That makes $6n + 2$ layers with weights. All
 # weights lie in *one vector* `w`, and `small.cut` cuts it into the kernels, γ, β of each layer. So a step
@@ -212,64 +214,23 @@ claims.check("The slope in x is the sum of two: one past the branch, one through
 # %% [markdown]
 # The first part comes back past the branch, multiplied by nothing, only cut where the ReLU was zero.
 #
+# Option A has no weights. So a plain and a residual network of one depth have the same parameters, and can start
+# from the *same* vector. (What they cost is counted in section 7.)
+#
 # *Learned: with a shortcut, doing nothing is easy, and the gradient has a way around each block.*
 #
-# ## 2. What it costs
-#
-# ### Exercise 3: count the parameters
-#
-# A 3 × 3 convolution to `filters[0]` channels; three stages of `n = (depth - 2) / 6` blocks, each of two
-# 3 × 3 convolutions; the mean over all pixels; a dense layer with bias. No convolution has a bias, and
-# each is followed by a γ and a β for every filter. `filters` are those of the stages, such as
-# `(8, 16, 32)`. If `projection` is true, the two shortcuts at which a new stage begins are of option B: 1 × 1
-# convolutions, followed by a γ and a β, too. How many parameters are there?
-
-
-# %%
-def count(depth, filters, channels, classes, projection): ...
-
-
-exercises.q3.check(count)
-# exercises.q3.hint()  # and .solution()
-
-# %% [markdown]
-# **Predict.** 56 layers are 2.8 times 20. Are there more or fewer than 2.8 times as many parameters? And by
-# how many per cent do projections add to 56 layers?
-
-
-# %%
-def count(depth, filters=(8, 16, 32), channels=1, classes=10, projection=False):
-    sizes = [channels, filters[0]] + [f for f in filters for _ in range(2 * lesson.blocks(depth))]
-    total = sum(9 * a * b + 2 * b for a, b in pairwise(sizes)) + (filters[-1] + 1) * classes
-    return total + projection * sum((a + 2) * b for a, b in pairwise(filters))
-
-
-for depth in (8, 20, 56):
-    claims.check(f"The formula counts the numbers in w, {depth} layers",
-                 len(small.first_weights(depth, rng)), count(depth))  # fmt: skip
-for depth, paper in ((20, 0.27), (32, 0.46), (56, 0.85)):
-    claims.check(f"With 16, 32, 64 filters, {depth} layers have as many million as the paper says",
-                 count(depth, (16, 32, 64), 3) / 1e6, paper, within=0.006)  # fmt: skip
-more = count(56, projection=True) / count(56) - 1
-print(f"56 over 20 layers: {count(56) / count(20):.2f} times; projections add {more:.1%}")
-
-# %% [markdown]
-# Slightly more than 2.8 times: the block that opens a stage has fewer parameters than those after it, and
-# only such blocks are added. And option A costs nothing. So a plain and a residual network of one depth have the
-# same weights, and we can start both from the *same* vector.
-#
-# ## 3. Does depth help?
+# ## 2. Does depth help?
 #
 # **Predict.** After equally many steps, who has the lowest *training* loss: 8, 20 or 56 layers? Answer once
 # for plain networks and once for residual ones.
 #
 # We train by gradient descent with momentum, as He et al. did, for six passes. Each kind and depth has its own
-# learning rate: of 0.01, 0.03 and 0.1 the one that was best over the five *stored* seeds (section 7), which
+# learning rate: of 0.01, 0.03 and 0.1 the one that was best over the five *stored* seeds (section 6), which
 # are not the seed of this run. As the training loss we take the mean over the batches of a pass.
 
 # %%
-RATES = {("plain", 8): 0.1, ("plain", 20): 0.1, ("plain", 56): 0.03,
-         ("residual", 8): 0.1, ("residual", 20): 0.1, ("residual", 56): 0.03}  # fmt: skip
+RATES = {("plain", 8): 0.1, ("plain", 20): 0.03, ("plain", 56): 0.03,
+         ("residual", 8): 0.1, ("residual", 20): 0.03, ("residual", 56): 0.03}  # fmt: skip
 
 
 def train(kind, depth, rate, steps=STEPS, start=None, norm=batch_norm):
@@ -340,11 +301,11 @@ claim("Named rightly on test digits: 56 residual layers are ahead of 8 plain one
 #
 # **Would patience have done?** He et al. trained for 64,000 steps, and their plain networks of 56 layers did
 # learn, only worse than those of 20. Their conjecture: such networks may converge "exponentially" slowly.
-# Section 7 trains the plain network four times longer.
+# Section 6 trains the plain network four times longer.
 #
 # *Learned: more layers can make training worse; a shortcut around each block mends it.*
 #
-# ## 4. Is it vanishing gradients?
+# ## 3. Is it vanishing gradients?
 #
 # The slides say: very deep networks "have been really hard to train because of vanishing/exploding
 # gradients", and skip connections "almost single-handedly solved the problem". He et al. doubted that: with
@@ -410,7 +371,7 @@ claim("Residual with normalisation: it grows less, by",
 # weights is level over the layers, and all layers get equally *little*. How little depends on what is left
 # of the signal.
 #
-# ### Exercise 4: what the edge takes away
+# ### Exercise 3: what the edge takes away
 #
 # First weights of variance $2/(9C)$ for $C$ channels keep the mean square of a signal on average,
 # if all nine neighbours of a pixel are there. Beyond the edge are zeros. Take a picture of `side` × `side`
@@ -422,8 +383,8 @@ claim("Residual with normalisation: it grows less, by",
 def kept(side): ...
 
 
-exercises.q4.check(kept)
-# exercises.q4.hint()  # and .solution()
+exercises.q3.check(kept)
+# exercises.q3.hint()  # and .solution()
 
 # %% [markdown]
 # **Predict.** 54 convolutions lie behind the first one: 18 on 8 × 8 pixels, 18 on 4 × 4, 18 on 2 × 2. (The first
@@ -432,15 +393,15 @@ exercises.q4.check(kept)
 
 
 # %%
-def inside(side, stride=1):
+def share_inside(side, stride=1):
     """Share of a convolution's neighbours that are inside, for an output of side × side pixels."""
     missing = 2 if stride == 1 else 1  # in each direction, of 3 · side
     return ((3 * side - missing) / (3 * side)) ** 2
 
 
-shares = [inside(8)] * 18
+shares = [share_inside(8)] * 18
 for side in (4, 2):
-    shares += [inside(side, stride=2)] + [inside(side)] * 17
+    shares += [share_inside(side, stride=2)] + [share_inside(side)] * 17
 edges = np.log10(shares).sum() / 2
 claims.check("The convolutions behind the first one", len(shares), 54)
 
@@ -490,7 +451,7 @@ claim("Through 27 residual blocks without normalisation, it grows by",
 #
 # *Learned: look before you repeat an explanation. With batch normalisation gradients do not vanish; in the plain network they explode.*
 #
-# ## 5. What is one block worth?
+# ## 4. What is one block worth?
 #
 # Take a trained network and leave one block out, without training again: what comes in is handed on to the next block. (Blocks that open a stage change the shape, and stay.)
 #
@@ -524,7 +485,7 @@ claim("Without one of its blocks the residual network of 56 layers names rightly
 #
 # There are four *paths*, since each block is either passed through or passed by. With $n$ blocks there are $2^n$, and leaving a block out cuts half of them; the others remain.
 #
-# ### Exercise 5: how long are the paths?
+# ### Exercise 4: how long are the paths?
 #
 # Which share of all paths through a network of `n` blocks passes through at most `longest` of the branches?
 
@@ -533,15 +494,15 @@ claim("Without one of its blocks the residual network of 56 layers names rightly
 def share_of_paths(n, longest): ...
 
 
-exercises.q5.check(share_of_paths)
-# exercises.q5.hint()  # and .solution()
+exercises.q4.check(share_of_paths)
+# exercises.q4.hint()  # and .solution()
 
 # %% [markdown]
 # With 27 blocks hardly any path passes through more than 20 branches. In this sense a very deep residual network is a sum of many shallower ones.
 #
 # *Learned: a plain network is a chain, a residual network has ways around each block.*
 #
-# ## 6. The loss landscape
+# ## 5. The loss landscape
 #
 # "ResNet work because they smooth the parameter space", say the slides, with the pictures of Li et al. (2018). How does
 # one draw a surface over 200,000 weights? Take the trained weights $w$ and two random directions $d, e$, and
@@ -588,7 +549,8 @@ claims.check("The landscape of a quadratic is the quadratic",
 def batch_loss(depth, residual, pictures=96):
     """The loss of a network as a function of its weights alone, on some training digits."""
     some = tf.constant(x_train[:pictures]), tf.constant(y_train[:pictures])
-    return tf.function(lambda w: loss(w, *some, depth, residual), autograph=False)
+    height = tf.function(lambda w: loss(w, *some, depth, residual), autograph=False)
+    return lambda w: height(tf.cast(w, tf.float32))
 
 
 found, here = [], trained["residual", 8]
@@ -652,7 +614,7 @@ claim("The roughness of the residual network of 56 layers",
 #
 # *Learned: a landscape shows where a network is. It does not say why it got there.*
 #
-# ## 7. Five seeds, and would something cheaper have done?
+# ## 6. Five seeds, and would something cheaper have done?
 #
 # The stored table has five more seeds. Each of them also tried what takes too long for a lecture:
 #
@@ -758,7 +720,7 @@ claim("This run's plain 56 agrees with the first stored one, apart by", abs(live
 # %% [markdown]
 # *Learned: ...*
 #
-# ### Exercise 6: word for word
+# ### Exercise 5: word for word
 #
 # True or false? Quotation marks: from the slides.
 #
@@ -773,8 +735,8 @@ claim("This run's plain 56 agrees with the first stored one, apart by", abs(live
 
 # %%
 verdicts = {"a": ..., "b": ..., "c": ..., "d": ..., "e": ..., "f": ...}
-exercises.q6.check(verdicts)
-# exercises.q6.hint()  # and .solution()
+exercises.q5.check(verdicts)
+# exercises.q5.hint()  # and .solution()
 
 # %% [markdown]
 # ## Summary
@@ -787,6 +749,49 @@ claim
 # %% [markdown]
 # **What to remember.** More layers can be worse in training, and one addition mends it. It is not overfitting, and with batch normalisation it is not
 # vanishing gradients. Ask first whether you need the depth.
+#
+# ## 7. Further: what it costs
+#
+# ### Exercise 6: count the parameters
+#
+# A 3 × 3 convolution to `filters[0]` channels; three stages of `n = (depth - 2) / 6` blocks, each of two
+# 3 × 3 convolutions; the mean over all pixels; a dense layer with bias. No convolution has a bias, and
+# each is followed by a γ and a β for every filter. `filters` are those of the stages, such as
+# `(8, 16, 32)`. If `projection` is true, the two shortcuts at which a new stage begins are of option B: 1 × 1
+# convolutions, followed by a γ and a β, too. How many parameters are there?
+
+
+# %%
+def count(depth, filters, channels, classes, projection): ...
+
+
+exercises.q6.check(count)
+# exercises.q6.hint()  # and .solution()
+
+# %% [markdown]
+# **Predict.** 56 layers are 2.8 times 20. Are there more or fewer than 2.8 times as many parameters? And by
+# how many per cent do projections add to 56 layers?
+
+
+# %%
+def parameters(depth, filters=(8, 16, 32), channels=1, classes=10, projection=False):
+    sizes = [channels, filters[0]] + [f for f in filters for _ in range(2 * lesson.blocks(depth))]
+    total = sum(9 * a * b + 2 * b for a, b in pairwise(sizes)) + (filters[-1] + 1) * classes
+    return total + projection * sum((a + 2) * b for a, b in pairwise(filters))
+
+
+for depth in (8, 20, 56):
+    claims.check(f"The formula counts the numbers in w, {depth} layers",
+                 len(small.first_weights(depth, rng)), parameters(depth))  # fmt: skip
+for depth, paper in ((20, 0.27), (32, 0.46), (56, 0.85)):
+    claims.check(f"With 16, 32, 64 filters, {depth} layers have as many million as the paper says",
+                 parameters(depth, (16, 32, 64), 3) / 1e6, paper, within=0.006)  # fmt: skip
+more = parameters(56, projection=True) / parameters(56) - 1
+print(f"56 over 20 layers: {parameters(56) / parameters(20):.2f} times; projections add {more:.1%}")
+
+# %% [markdown]
+# Slightly more than 2.8 times: the block that opens a stage has fewer parameters than those after it, and
+# only such blocks are added. Projections hardly add anything, and option A adds nothing.
 #
 # ## 8. Further: dense connections
 #
@@ -835,15 +840,15 @@ claim("That of its plain twin is larger by no more than", ends["plain twin"] - e
 # * K. He, X. Zhang, S. Ren, J. Sun: *Identity Mappings in Deep Residual Networks*, ECCV 2016: normalisation and ReLU
 #   before the convolutions, so that nothing stands on the way of $x$.
 # * A. Veit, M. Wilber, S. Belongie: *Residual Networks Behave Like Ensembles of Relatively Shallow Networks*,
-#   NeurIPS 2016. Section 5.
+#   NeurIPS 2016. Section 4.
 # * D. Balduzzi et al.: *The Shattered Gradients Problem: If ResNets Are the Answer, Then What Is the Question?*,
 #   ICML 2017.
 # * H. Li, Z. Xu, G. Taylor, C. Studer, T. Goldstein: *Visualizing the Loss Landscape of Neural Nets*, NeurIPS 2018.
-#   Section 6.
-# * G. Yang et al.: *A Mean Field Theory of Batch Normalization*, ICLR 2019. Section 4.
+#   Section 5.
+# * G. Yang et al.: *A Mean Field Theory of Batch Normalization*, ICLR 2019. Section 3.
 # * S. De, S. L. Smith: *Batch Normalization Biases Residual Blocks Towards the Identity Function in Deep Networks*,
 #   NeurIPS 2020. H. Zhang, Y. N. Dauphin, T. Ma: *Fixup Initialization: Residual Learning Without Normalization*,
-#   ICLR 2019. Section 7.
+#   ICLR 2019. Section 6.
 # * G. Huang, Z. Liu, L. van der Maaten, K. Q. Weinberger: *Densely Connected Convolutional Networks*, CVPR 2017.
 #
 # ## Further: ResNet-20 on CIFAR-10, in full

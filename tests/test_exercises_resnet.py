@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 from scipy import stats
 
-from course_utils.exercises.resnet import q1, q2, q6, q3, q4, q5
+from course_utils.exercises.resnet import q1, q2, q3, q4, q5, q6
 from course_utils.lessons.resnet import network
 
 # --- right --------------------------------------------------------------------------------------

@@ -3,9 +3,10 @@
 #
 # **A deeper network contains the shallower one. So why is it worse, even on its own training data?**
 #
-# Give a good network more layers. The new ones could hand on what they get, and then the deeper network
-# would be just as good. In 2015 it came as a surprise that it often is worse. One line of code mended
-# it. You will write that line, watch it work, and put to the test what is said about the reason.
+# Give a good network more layers. The new ones could hand on what they get, and then the deeper
+# network would be just as good. In 2015 it came as a surprise that it often is worse. One line of
+# code mended it. You will write that line, watch it work, and put to the test what is said about the
+# reason.
 #
 # ![A handwritten digit, fifty-six layers with a way around every two of them, and a question
 # mark.](figures/resnet.png)
@@ -34,7 +35,7 @@ from keras import layers
 from sklearn.model_selection import train_test_split
 from tqdm.auto import tqdm
 
-from course_utils import claims, data, plotting, training
+from course_utils import claims, data, explorers, plotting, training
 from course_utils.exercises import resnet as exercises
 from course_utils.lessons import resnet as lesson
 from course_utils.lessons import resnet_small as small
@@ -64,17 +65,18 @@ small.draw_cover(plt.subplots(1, 2, figsize=(11, 2.6), width_ratios=[1, 4.5])[1]
 plotting.show("A digit, fifty-six layers with a way around every two of them, and a question mark.")
 
 # %% [markdown]
-# A *block* is two convolutions of 3 × 3 pixels. Each is followed by batch normalisation, with a γ and a
-# β for each channel, and there is a ReLU between them. Call all this $F$. A *[plain
-# network](../docs/glossary.md#plain-network)* hands on $\mathrm{relu}(F(x))$. A *residual* one first adds
-# what came in:
+# A *block* is two convolutions of 3 × 3 pixels. Each is followed by batch normalisation, with a γ and
+# a β for each channel, and there is a ReLU between them. Call all this $F$. A *[plain
+# network](../docs/glossary.md#plain-network)* hands on $\mathrm{relu}(F(x))$. A *residual* one first
+# adds what came in:
 #
 # $$y = \mathrm{relu}\big(x + F(x)\big)$$
 #
-# So the block learns only what is to be *changed* about $x$, the residual. To leave $x$ alone it need only
-# learn $F = 0$, since $x$ has come out of a ReLU itself and is not negative. A plain block would have to
-# learn the identity. The way around $F$ is the *skip connection* or *shortcut*. (A year later the authors moved
-# normalisation and ReLU in front of the convolutions, *pre-activation*, so that nothing at all stands on the way of $x$.)
+# So the block learns only what is to be *changed* about $x$, the residual. To leave $x$ alone it need
+# only learn $F = 0$, since $x$ has come out of a ReLU itself and is not negative. A plain block would
+# have to learn the identity. The way around $F$ is the *skip connection* or *shortcut*. (A year later
+# the authors moved normalisation and ReLU in front of the convolutions, *pre-activation*, so that
+# nothing at all stands on the way of $x$.)
 
 
 # %%
@@ -104,21 +106,23 @@ claims.check("The library's batch normalisation is that of the formula",
 # %% [markdown]
 # (We always normalise by the batch at hand, in use as well, and keep no moving averages.)
 #
-# A *stage* is a row of blocks of one shape. Where a new stage begins, the first convolution of $F$ halves
-# the picture (`stride=2`) and doubles the channels. Then $x$ and $F(x)$ have different shapes, and cannot
-# be added. He et al. (2015) tried three shortcuts. *Option A* takes every second pixel and fills the new
-# channels with zeros. *Option B* is a *projection*, a 1 × 1 convolution with stride 2. *Option C* has such
-# projections around all blocks. They found B slightly better than A and C slightly better than B, and
-# called the differences not essential. Option A has no parameters; we take it.
+# A *stage* is a row of blocks of one shape. Where a new stage begins, the first convolution of $F$
+# halves the picture (`stride=2`) and doubles the channels. Then $x$ and $F(x)$ have different shapes,
+# and cannot be added. He et al. (2015) tried three shortcuts. *Option A* takes every second pixel and
+# fills the new channels with zeros. *Option B* is a *projection*, a 1 × 1 convolution with stride 2.
+# *Option C* has such projections around all blocks. They found B slightly better than A and C
+# slightly better than B, and called the differences not essential. Option A has no parameters; we
+# take it.
 #
-# Which pixels? Those on which the convolution of $F$ is centred. `convolutions` showed which they are, with
-# stride 2 and padding "same" on an even side. A shortcut that takes others is one pixel off its branch.
+# Which pixels? Those on which the convolution of $F$ is centred. `convolutions` showed which they
+# are, with stride 2 and padding "same" on an even side. A shortcut that takes others is one pixel off
+# its branch.
 #
 # ### Exercise 1: the shortcut
 #
-# Write option A in NumPy. Of `x`, of shape (N, H, W, C), keep the rows and columns on which the branch is
-# centred, and behind the old channels put channels of zeros until there are `filters` of them. H and W
-# are even.
+# Write option A in NumPy. Of `x`, of shape (N, H, W, C), keep the rows and columns on which the
+# branch is centred, and behind the old channels put channels of zeros until there are `filters` of
+# them. H and W are even.
 
 
 # %%
@@ -146,13 +150,14 @@ claims.check("The shortcut takes the pixels on which the branch is centred",
              option_a(spot(8))[..., :1], conv(spot(8), middle, 2), within=0)  # fmt: skip
 
 # %% [markdown]
-# (PyTorch pads on both sides, so that the centres are 0, 2, 4, … there. Whoever copies `x[:, ::2, ::2]` from there
-# into Keras is one pixel off, and nothing complains.)
+# (PyTorch pads on both sides, so that the centres are 0, 2, 4, … there. Whoever copies `x[:, ::2,
+# ::2]` from there into Keras is one pixel off, and nothing complains.)
 #
-# Now the whole network: a first convolution, three stages of $n$ blocks with 8, 16 and 32 filters, the
-# mean over all pixels, and a dense layer with softmax. That makes $6n + 2$ layers with weights. All
-# weights lie in *one vector* `w`, and `small.cut` cuts it into the kernels, γ, β of each layer. So a step
-# of gradient descent, or any straight line through the space of all weights, is one line of code.
+# Now the whole network: a first convolution, three stages of $n$ blocks with 8, 16 and 32 filters,
+# the mean over all pixels, and a dense layer with softmax. That makes $6n + 2$ layers with weights.
+# All weights lie in *one vector* `w`, and `small.cut` cuts it into the kernels, γ, β of each layer.
+# So a step of gradient descent, or any straight line through the space of all weights, is one line of
+# code.
 
 
 # %%
@@ -184,9 +189,9 @@ def loss(w, x, y, depth, residual, norm=batch_norm):
 #
 # ### Exercise 2: the way back through a block
 #
-# Number all pixels and channels of a block from 0 on, so that $x$, $h = F(x)$ and $y = \mathrm{relu}(x + h)$
-# are vectors. `J[i, j]` is the slope of $h_i$ in $x_j$. Given `dy`, the slope of the loss in $y$, write the slope of the loss in $x$.
-# A plain block gives `J.T @ (dy * (y > 0))`.
+# Number all pixels and channels of a block from 0 on, so that $x$, $h = F(x)$ and $y =
+# \mathrm{relu}(x + h)$ are vectors. `J[i, j]` is the slope of $h_i$ in $x_j$. Given `dy`, the slope
+# of the loss in $y$, write the slope of the loss in $x$. A plain block gives `J.T @ (dy * (y > 0))`.
 
 
 # %%
@@ -215,19 +220,20 @@ claims.check("The slope in x is the sum of two: one past the branch, one through
 # %% [markdown]
 # The first part comes back past the branch, multiplied by nothing, only cut where the ReLU was zero.
 #
-# Option A has no weights. So a plain and a residual network of one depth have the same parameters, and can start
-# from the *same* vector. (What they cost is counted in section 7.)
+# Option A has no weights. So a plain and a residual network of one depth have the same parameters,
+# and can start from the *same* vector. (What they cost is counted in section 7.)
 #
 # *Learned: with a shortcut, doing nothing is easy, and the gradient has a way around each block.*
 #
 # ## 2. Does depth help?
 #
-# **Predict.** After equally many steps, who has the lowest *training* loss: 8, 20 or 56 layers? Answer once
-# for plain networks and once for residual ones.
+# **Predict.** After equally many steps, who has the lowest *training* loss: 8, 20 or 56 layers?
+# Answer once for plain networks and once for residual ones.
 #
-# We train by gradient descent with momentum, as He et al. did, for six passes. Each kind and depth has its own
-# learning rate: of 0.01, 0.03 and 0.1 the one that was best over the five *stored* seeds (section 6), which
-# are not the seed of this run. As the training loss we take the mean over the batches of a pass.
+# We train by gradient descent with momentum, as He et al. did, for six passes. Each kind and depth
+# has its own learning rate: of 0.01, 0.03 and 0.1 the one that was best over the five *stored* seeds
+# (section 6), which are not the seed of this run. As the training loss we take the mean over the
+# batches of a pass.
 
 # %%
 JOINS = "plain", "residual"
@@ -292,31 +298,32 @@ claim("Named rightly on test digits: 56 residual layers are ahead of 8 plain one
       test["residual", 56] - test["plain", 8], below=0.03, digits=3, headline=True)  # fmt: skip
 
 # %% [markdown]
-# Plain: the deeper, the worse, and 56 layers have hardly learned. Residual: 56 layers cost next to nothing, though 8
-# are enough here as well. This is not
-# [overfitting](../docs/glossary.md#overfitting), since the deep plain network is bad on the pictures that it
-# is *trained* on. It is called *degradation*, and one addition without a parameter all but removes it.
+# Plain: the deeper, the worse, and 56 layers have hardly learned. Residual: 56 layers cost next to
+# nothing, though 8 are enough here as well. This is not
+# [overfitting](../docs/glossary.md#overfitting), since the deep plain network is bad on the pictures
+# that it is *trained* on. It is called *degradation*, and one addition without a parameter all but
+# removes it.
 #
-# **Would something cheaper have done?** Yes: on these digits a plain network of 8 layers. Nobody needs 56
-# layers for them. They are our laboratory here and no reason to go deep; in He et al. depth does pay, on a
-# million photographs.
+# **Would something cheaper have done?** Yes: on these digits a plain network of 8 layers. Nobody
+# needs 56 layers for them. They are our laboratory here and no reason to go deep; in He et al. depth
+# does pay, on a million photographs.
 #
-# **Would patience have done?** He et al. trained for 64,000 steps, and their plain networks of 56 layers did
-# learn, only worse than those of 20. Their conjecture: such networks may converge "exponentially" slowly.
-# Section 6 trains the plain network four times longer.
+# **Would patience have done?** He et al. trained for 64,000 steps, and their plain networks of 56
+# layers did learn, only worse than those of 20. Their conjecture: such networks may converge
+# "exponentially" slowly. Section 6 trains the plain network four times longer.
 #
 # *Learned: more layers can make training worse; a shortcut around each block mends it.*
 #
 # ## 3. Is it vanishing gradients?
 #
 # The slides say: very deep networks "have been really hard to train because of vanishing/exploding
-# gradients", and skip connections "almost single-handedly solved the problem". He et al. doubted that: with
-# batch normalisation, they wrote, neither forward nor backward signals vanish. So we look, at the first
-# weights, with and without normalisation. What training uses is the gradient of the *weights*, so we take its norm for the
-# kernel of each layer.
+# gradients", and skip connections "almost single-handedly solved the problem". He et al. doubted
+# that: with batch normalisation, they wrote, neither forward nor backward signals vanish. So we look,
+# at the first weights, with and without normalisation. What training uses is the gradient of the
+# *weights*, so we take its norm for the kernel of each layer.
 #
-# **Predict.** Four networks of 56 layers: plain or residual, with normalisation or without. In which of them is
-# the gradient in the first layers smaller than in the last ones, in which larger?
+# **Predict.** Four networks of 56 layers: plain or residual, with normalisation or without. In which
+# of them is the gradient in the first layers smaller than in the last ones, in which larger?
 
 
 # %%
@@ -363,25 +370,27 @@ claim("Residual with normalisation: it grows less, by",
       unit="powers of ten", digits=1)  # fmt: skip
 
 # %% [markdown]
-# With normalisation nothing vanishes. On the way back through the plain network the gradient *grows*: no
-# learning rate suits both the first layers and the last. With shortcuts it grows far less. For
-# infinitely many units Yang et al. (2019) calculate that normalisation itself makes the gradient grow, by
-# $\sqrt{\pi/(\pi-1)}$ in each layer of ReLUs (section 10 of `training_deep_networks`). Over 54 layers that
-# would be the number printed below; our layers of 8 to 32 filters on small pictures grow less.
+# With normalisation nothing vanishes. On the way back through the plain network the gradient *grows*:
+# no learning rate suits both the first layers and the last. With shortcuts it grows far less. For
+# infinitely many units Yang et al. (2019) calculate that normalisation itself makes the gradient
+# grow, by $\sqrt{\pi/(\pi-1)}$ in each layer of ReLUs (section 10 of `training_deep_networks`). Over
+# 54 layers that would be the number printed below; our layers of 8 to 32 filters on small pictures
+# grow less.
 #
-# Is this *why* the plain network fails? It is at least a reason that one can measure before training. He et al. looked at
-# networks in the middle of their training, and found healthy gradients there.
+# Is this *why* the plain network fails? It is at least a reason that one can measure before training.
+# He et al. looked at networks in the middle of their training, and found healthy gradients there.
 #
-# Without normalisation you meet a surprise that you know from `training_deep_networks`: the gradient of the
-# weights is level over the layers. In the plain network all get equally *little*. How little depends on what
-# is left of the signal.
+# Without normalisation you meet a surprise that you know from `training_deep_networks`: the gradient
+# of the weights is level over the layers. In the plain network all get equally *little*. How little
+# depends on what is left of the signal.
 #
 # ### Exercise 3: what the edge takes away
 #
-# First weights of variance $2/(9C)$ for $C$ channels keep the mean square of a signal on average,
-# if all nine neighbours of a pixel are there. Beyond the edge are zeros. Take a picture of `side` × `side`
-# pixels, in which all pixels have the same mean square, and a convolution with stride 1. By which factor does it multiply the mean square,
-# averaged over all pixels? (How many of the $9\,\text{side}^2$ neighbours are inside?)
+# First weights of variance $2/(9C)$ for $C$ channels keep the mean square of a signal on average, if
+# all nine neighbours of a pixel are there. Beyond the edge are zeros. Take a picture of `side` ×
+# `side` pixels, in which all pixels have the same mean square, and a convolution with stride 1. By
+# which factor does it multiply the mean square, averaged over all pixels? (How many of the
+# $9\,\text{side}^2$ neighbours are inside?)
 
 
 # %%
@@ -392,9 +401,9 @@ exercises.q3.check(kept)
 # exercises.q3.hint()  # and .solution()
 
 # %% [markdown]
-# **Predict.** 54 convolutions lie behind the first one: 18 on 8 × 8 pixels, 18 on 4 × 4, 18 on 2 × 2. (The first
-# one of a new stage reads the larger picture with stride 2, where only one side of the padding is met.) How many powers of ten does
-# the size of the signal lose on its way to the end?
+# **Predict.** 54 convolutions lie behind the first one: 18 on 8 × 8 pixels, 18 on 4 × 4, 18 on 2 × 2.
+# (The first one of a new stage reads the larger picture with stride 2, where only one side of the
+# padding is met.) How many powers of ten does the size of the signal lose on its way to the end?
 
 
 # %%
@@ -451,19 +460,21 @@ claim("Through 27 residual blocks without normalisation, it grows by",
       **claims.mean_and_error(up, "starts"), above=1, unit="powers of ten", digits=1)  # fmt: skip
 
 # %% [markdown]
-# So a signal does vanish here, in the plain network without normalisation, and for a plain reason: zeros at
-# the edge of tiny pictures. On large pictures far less is lost. (With mirrored edges a part is still lost: the
-# drift of the typical network, from section 1 of `training_deep_networks`.) With shortcuts and without normalisation
-# the signal grows from block to block, since each adds something.
+# So a signal does vanish here, in the plain network without normalisation, and for a plain reason:
+# zeros at the edge of tiny pictures. On large pictures far less is lost. (With mirrored edges a part
+# is still lost: the drift of the typical network, from section 1 of `training_deep_networks`.) With
+# shortcuts and without normalisation the signal grows from block to block, since each adds something.
 #
-# *Learned: look before you repeat an explanation. With batch normalisation gradients do not vanish; in the plain network they explode.*
+# *Learned: look before you repeat an explanation. With batch normalisation gradients do not vanish;
+# in the plain network they explode.*
 #
 # ## 4. What is one block worth?
 #
-# Take a trained network and leave one block out, without training again: what comes in is handed on to the next block. (Blocks that open a stage change the shape, and stay.)
+# Take a trained network and leave one block out, without training again: what comes in is handed on
+# to the next block. (Blocks that open a stage change the shape, and stay.)
 #
-# **Predict.** How many training digits will be named rightly, if one of the blocks is left out: in the plain network of 20 layers, and in the residual
-# ones of 20 and 56?
+# **Predict.** How many training digits will be named rightly, if one of the blocks is left out: in
+# the plain network of 20 layers, and in the residual ones of 20 and 56?
 
 
 # %%
@@ -488,17 +499,19 @@ claim("Without one of its blocks the residual network of 56 layers names rightly
       left["residual 56"].mean(), above=0.8, headline=True)  # fmt: skip
 
 # %% [markdown]
-# A plain network is a chain: take out a link, and it breaks. A residual one is not; of its blocks only the very first
-# is missed. Veit et al. (2016) explain why. Write out two blocks, as if each $F$ were
-# linear and the ReLU at its end were gone:
+# A plain network is a chain: take out a link, and it breaks. A residual one is not; of its blocks
+# only the very first is missed. Veit et al. (2016) explain why. Write out two blocks, as if each $F$
+# were linear and the ReLU at its end were gone:
 #
 # $$x_2 = x_1 + F_2(x_1) = x + F_1(x) + F_2(x) + F_2(F_1(x)).$$
 #
-# There are four *paths*, since each block is either passed through or passed by. With $n$ blocks there are $2^n$, and leaving a block out cuts half of them; the others remain.
+# There are four *paths*, since each block is either passed through or passed by. With $n$ blocks
+# there are $2^n$, and leaving a block out cuts half of them; the others remain.
 #
 # ### Exercise 4: how long are the paths?
 #
-# Which share of all paths through a network of `n` blocks passes through at most `longest` of the branches?
+# Which share of all paths through a network of `n` blocks passes through at most `longest` of the
+# branches?
 
 
 # %%
@@ -509,20 +522,21 @@ exercises.q4.check(share_of_paths)
 # exercises.q4.hint()  # and .solution()
 
 # %% [markdown]
-# With 27 blocks hardly any path passes through more than 20 branches. In this sense a very deep residual network is a sum of many shallower ones.
+# With 27 blocks hardly any path passes through more than 20 branches. In this sense a very deep
+# residual network is a sum of many shallower ones.
 #
 # *Learned: a plain network is a chain, a residual network has ways around each block.*
 #
 # ## 5. The loss landscape
 #
-# "ResNet work because they smooth the parameter space", say the slides, with the pictures of Li et al. (2018). How does
-# one draw a surface over 200,000 weights? Take the trained weights $w$ and two random directions $d, e$, and
-# draw the loss at $w + a\,d + b\,e$.
+# "ResNet work because they smooth the parameter space", say the slides, with the pictures of Li et
+# al. (2018). How does one draw a surface over 200,000 weights? Take the trained weights $w$ and two
+# random directions $d, e$, and draw the loss at $w + a\,d + b\,e$.
 #
-# There is a trap. With normalisation a kernel may be ten times larger, and the network computes the same. A step of
-# fixed length is then a small change for one network and a large one for another. So the directions are
-# *[filter-normalised](../docs/glossary.md#filter-normalisation)*: each filter of $d$ gets the length of the same filter of $w$. γ, β and the
-# bias stay as they are.
+# There is a trap. With normalisation a kernel may be ten times larger, and the network computes the
+# same. A step of fixed length is then a small change for one network and a large one for another. So
+# the directions are *[filter-normalised](../docs/glossary.md#filter-normalisation)*: each filter of
+# $d$ gets the length of the same filter of $w$. γ, β and the bias stay as they are.
 
 
 # %%
@@ -542,8 +556,9 @@ def landscape(loss, w, d, e, places, others):
 
 
 # %% [markdown]
-# **The yardsticks.** Of a quadratic loss $\frac12 w^T A w$ we know the landscape: $\frac12(w + ad + be)^T A (w + ad + be)$, multiplied out. And a
-# network with ten times larger kernels must have the same landscape as before.
+# **The yardsticks.** Of a quadratic loss $\frac12 w^T A w$ we know the landscape: $\frac12(w + ad +
+# be)^T A (w + ad + be)$, multiplied out. And a network with ten times larger kernels must have the
+# same landscape as before.
 
 # %%
 steps = np.linspace(-1, 1, 15)
@@ -574,7 +589,8 @@ claims.check("A network with ten times larger kernels has the same landscape",
              found[1], found[0], within=0.05)  # fmt: skip
 
 # %% [markdown]
-# **Predict.** Draw the loss along one direction through the trained weights, for plain and residual networks of 56 layers, and of 20. Which are smooth? Which are low?
+# **Predict.** Draw the loss along one direction through the trained weights, for plain and residual
+# networks of 56 layers, and of 20. Which are smooth? Which are low?
 
 # %%
 surfaces, lines, FINE = {}, {}, np.linspace(-1, 1, 21)
@@ -596,8 +612,8 @@ plotting.show(small.TEXTS["landscapes"])
 
 # %% [markdown]
 # How rough is a line? "Smooth" needs a number. Walk along it and add up all changes of height, up and
-# down. A curve that falls to one lowest point and rises again changes by its two flanks. A crumpled one changes
-# by more. Our *roughness* is the ratio: 1 for a valley.
+# down. A curve that falls to one lowest point and rises again changes by its two flanks. A crumpled
+# one changes by more. Our *roughness* is the ratio: 1 for a valley.
 
 
 # %%
@@ -618,11 +634,12 @@ claim("The roughness of the residual network of 56 layers",
       **claims.mean_and_error(rough["residual", 56], OVER), below=1.2)  # fmt: skip
 
 # %% [markdown]
-# With 56 layers the residual network lies in a deep, smooth valley. The plain one lies on a high plateau with small
-# ups and downs; the slides' picture shows these alone, stretched in height. But mind what is compared. The plain network
-# has hardly learned anything, and its picture shows the place where it got stuck. With 20 layers *both* have learned,
-# and the two landscapes are alike. So the picture tells trained from untrained at least as much as plain from residual.
-# And eight directions of 200,000 are a keyhole.
+# With 56 layers the residual network lies in a deep, smooth valley. The plain one lies on a high
+# plateau with small ups and downs; the slides' picture shows these alone, stretched in height. But
+# mind what is compared. The plain network has hardly learned anything, and its picture shows the
+# place where it got stuck. With 20 layers *both* have learned, and the two landscapes are alike. So
+# the picture tells trained from untrained at least as much as plain from residual. And eight
+# directions of 200,000 are a keyhole.
 #
 # *Learned: a landscape shows where a network is. It does not say why it got there.*
 #
@@ -632,10 +649,10 @@ claim("The roughness of the residual network of 56 layers",
 #
 # * three rates for every network;
 # * the plain network of 56 layers for four times as many steps;
-# * a plain network with an *identity start*: the middle of each kernel is 1, so that each layer begins by handing on
-#   what it gets;
-# * a residual network *without normalisation*, in which the last γ of each block starts at zero. So $F = 0$ at the
-#   start (De and Smith 2020 call a scheme of this kind SkipInit).
+# * a plain network with an *identity start*: the middle of each kernel is 1, so that each layer
+#   begins by handing on what it gets;
+# * a residual network *without normalisation*, in which the last γ of each block starts at zero. So
+#   $F = 0$ at the start (De and Smith 2020 call a scheme of this kind SkipInit).
 
 # %%
 tried = {f"{kind} {depth}, {RATES[kind, depth]}": curve for (kind, depth), curve in curves.items()}
@@ -680,11 +697,12 @@ record = {
 }
 
 # %% [markdown]
-# The five were made by `make table LESSON=resnet`, which runs this lesson with the seeds 11 to 15: other starts,
-# other batches, other digits to learn from.
+# The five were made by `make table LESSON=resnet`, which runs this lesson with the seeds 11 to 15:
+# other starts, other batches, other digits to learn from.
 #
-# **Predict.** Four times as many steps: does the plain network catch up with the residual one? The identity start adds
-# no shortcut at all: does it help? And does a residual network need batch normalisation?
+# **Predict.** Four times as many steps: does the plain network catch up with the residual one? The
+# identity start adds no shortcut at all: does it help? And does a residual network need batch
+# normalisation?
 
 # %%
 stored = data.stored_table("resnet")
@@ -733,30 +751,32 @@ claim("This run's loss of plain 56 agrees with that of the stored seeds, apart b
 rough_stored.agg(["mean", "std"]).T.round(2)
 
 # %% [markdown]
-# **Patience** helps the plain network a little, and does not cure it at this budget. That agrees with the conjecture of
-# He et al., and proves nothing about 64,000 steps. **The identity start** does much of what a shortcut does, for
-# nothing: a part of the trouble is that a plain network *begins* as a random mixture. It does not do all.
-# **Normalisation** is not what makes a residual network trainable: without it, but silent at the start, it learns too,
-# more slowly. And **8 plain layers** are as good here as anything.
+# **Patience** helps the plain network a little, and does not cure it at this budget. That agrees with
+# the conjecture of He et al., and proves nothing about 64,000 steps. **The identity start** does much
+# of what a shortcut does, for nothing: a part of the trouble is that a plain network *begins* as a
+# random mixture. It does not do all. **Normalisation** is not what makes a residual network
+# trainable: without it, but silent at the start, it learns too, more slowly. And **8 plain layers**
+# are as good here as anything.
 #
-# The plain landscape of 56 layers is the rougher one; with 20 layers, where both kinds learn, the difference is next to
-# nothing.
+# The plain landscape of 56 layers is the rougher one; with 20 layers, where both kinds learn, the
+# difference is next to nothing.
 #
-# *Learned: the shortcut mends depth. Patience does not, a good start does so in part, and who needs no depth needs no
-# mending.*
+# *Learned: the shortcut mends depth. Patience does not, a good start does so in part, and who needs
+# no depth needs no mending.*
 #
 # ### Exercise 5: word for word
 #
 # True or false? Quotation marks: from the slides.
 #
 # - (a) The paper is "He et al., 2015, Deep Residual Networks for Image Recognition".
-# - (b) "The problem has been recently solved (2014 …) with skip connections and residual blocks": the residual block
-#   is of 2014.
-# - (c) Before training, the gradient of the weights of a deep plain network with batch normalisation grows on its way
-#   back.
+# - (b) "The problem has been recently solved (2014 …) with skip connections and residual blocks": the
+#   residual block is of 2014.
+# - (c) Before training, the gradient of the weights of a deep plain network with batch normalisation
+#   grows on its way back.
 # - (d) A plain and a residual network of equal depth can start from the same vector of weights.
 # - (e) Without two of its blocks, a residual network keeps a quarter of its paths.
-# - (f) The two landscapes of 56 layers prove that residual networks train well *because* their landscape is smooth.
+# - (f) The two landscapes of 56 layers prove that residual networks train well *because* their
+#   landscape is smooth.
 
 # %%
 verdicts = {"a": ..., "b": ..., "c": ..., "d": ..., "e": ..., "f": ...}
@@ -772,18 +792,43 @@ exercises.q5.check(verdicts)
 claim
 
 # %% [markdown]
-# **What to remember.** More layers can be worse in training, and one addition mends it. It is not overfitting, and with batch normalisation it is not
-# vanishing gradients. Ask first whether you need the depth.
+# **What to remember.** More layers can be worse in training, and one addition mends it. It is not
+# overfitting, and with batch normalisation it is not vanishing gradients. Ask first whether you need
+# the depth.
 #
-# ## 7. Further: what it costs
+# ## 7. Further: every rate, and what it costs
+#
+# **Try it.** Choose a network: the training loss of all five stored seeds, a line for each, at every rate that
+# was tried. Which networks forgive a wrong rate?
+
+
+# %% tags=["nbval-ignore-output"]
+def view(network):
+    fig, ax = plt.subplots(figsize=(9, 4.2))
+    names = [name for name in stored[0]["tried"] if name.startswith(f"{network}, ")]
+    for i, name in enumerate(names):
+        for k, seed in enumerate(stored):
+            curve, label = seed["tried"][name], f"α = {name.split(', ')[1]}" if not k else None
+            ax.semilogy(1 + np.arange(len(curve)), curve, color=f"C{i}", lw=1.5, label=label)
+    ax.set(xlabel="epoch", ylabel="training loss (nats)", ylim=(0.003, 5), title=network)
+    ax.legend()
+    return fig
+
+
+explorers.gallery(
+    view, network=tuple(dict.fromkeys(name.split(", ")[0] for name in stored[0]["tried"]))
+)
+
+# %% [markdown]
+# The shallow ones, and the residual ones more than the plain ones.
 #
 # ### Exercise 6: count the parameters
 #
-# A 3 × 3 convolution to `filters[0]` channels; three stages of `n = (depth - 2) / 6` blocks, each of two
-# 3 × 3 convolutions; the mean over all pixels; a dense layer with bias. No convolution has a bias, and
-# each is followed by a γ and a β for every filter. `filters` are those of the stages, such as
-# `(8, 16, 32)`. If `projection` is true, the two shortcuts at which a new stage begins are of option B: 1 × 1
-# convolutions, followed by a γ and a β, too. How many parameters are there?
+# A 3 × 3 convolution to `filters[0]` channels; three stages of `n = (depth - 2) / 6` blocks, each of
+# two 3 × 3 convolutions; the mean over all pixels; a dense layer with bias. No convolution has a
+# bias, and each is followed by a γ and a β for every filter. `filters` are those of the stages, such
+# as `(8, 16, 32)`. If `projection` is true, the two shortcuts at which a new stage begins are of
+# option B: 1 × 1 convolutions, followed by a γ and a β, too. How many parameters are there?
 
 
 # %%
@@ -794,8 +839,8 @@ exercises.q6.check(count)
 # exercises.q6.hint()  # and .solution()
 
 # %% [markdown]
-# **Predict.** 56 layers are 2.8 times 20. Are there more or fewer than 2.8 times as many parameters? And by
-# how many per cent do projections add to 56 layers?
+# **Predict.** 56 layers are 2.8 times 20. Are there more or fewer than 2.8 times as many parameters?
+# And by how many per cent do projections add to 56 layers?
 
 
 # %%
@@ -815,14 +860,16 @@ more = parameters(56, projection=True) / parameters(56) - 1
 print(f"56 over 20 layers: {parameters(56) / parameters(20):.2f} times; projections add {more:.1%}")
 
 # %% [markdown]
-# Slightly more than 2.8 times: the block that opens a stage has fewer parameters than those after it, and
-# only such blocks are added. Projections hardly add anything, and option A adds nothing.
+# Slightly more than 2.8 times: the block that opens a stage has fewer parameters than those after it,
+# and only such blocks are added. Projections hardly add anything, and option A adds nothing.
 #
 # ## 8. Further: dense connections
 #
-# Why add, and not keep everything? In a *[dense block](../docs/glossary.md#dense-block)* (Huang et al. 2017, on the slides beside the ResNets)
-# each layer gets what *all* layers before it have made, side by side as channels, and adds a few channels of its own.
-# Nothing is ever overwritten. The price: the channels grow with the depth. Beside it stands a plain twin of equal depth, with as many parameters.
+# Why add, and not keep everything? In a *[dense block](../docs/glossary.md#dense-block)* (Huang et
+# al. 2017, on the slides beside the ResNets) each layer gets what *all* layers before it have made,
+# side by side as channels, and adds a few channels of its own. Nothing is ever overwritten. The
+# price: the channels grow with the depth. Beside it stands a plain twin of equal depth, with as many
+# parameters.
 #
 # **Predict.** At 13 layers, does the dense one train better than its twin?
 
@@ -855,41 +902,45 @@ claim("That of its plain twin is larger by no more than", ends["plain twin"] - e
       below=0.2, unit="nats")  # fmt: skip
 
 # %% [markdown]
-# *Learned: a dense block keeps what it has made, and pays in channels. At 13 layers there is nothing to mend yet: the twin trains as well.*
+# *Learned: a dense block keeps what it has made, and pays in channels. At 13 layers there is nothing
+# to mend yet: the twin trains as well.*
 #
 # ### Further reading
 #
-# * K. He, X. Zhang, S. Ren, J. Sun: *Deep Residual Learning for Image Recognition*, arXiv:1512.03385 (2015).
-#   The three shortcuts, and the conjecture of slow convergence.
+# * K. He, X. Zhang, S. Ren, J. Sun: *Deep Residual Learning for Image Recognition*, arXiv:1512.03385
+#   (2015). The three shortcuts, and the conjecture of slow convergence.
 # * R. K. Srivastava, K. Greff, J. Schmidhuber: *Highway Networks*, arXiv:1505.00387 (2015).
-# * K. He, X. Zhang, S. Ren, J. Sun: *Identity Mappings in Deep Residual Networks*, ECCV 2016: normalisation and ReLU
-#   before the convolutions, so that nothing stands on the way of $x$.
-# * A. Veit, M. Wilber, S. Belongie: *Residual Networks Behave Like Ensembles of Relatively Shallow Networks*,
-#   NeurIPS 2016. Section 4.
-# * D. Balduzzi et al.: *The Shattered Gradients Problem: If ResNets Are the Answer, Then What Is the Question?*,
-#   ICML 2017.
-# * H. Li, Z. Xu, G. Taylor, C. Studer, T. Goldstein: *Visualizing the Loss Landscape of Neural Nets*, NeurIPS 2018.
-#   Section 5.
+# * K. He, X. Zhang, S. Ren, J. Sun: *Identity Mappings in Deep Residual Networks*, ECCV 2016:
+#   normalisation and ReLU before the convolutions, so that nothing stands on the way of $x$.
+# * A. Veit, M. Wilber, S. Belongie: *Residual Networks Behave Like Ensembles of Relatively Shallow
+#   Networks*, NeurIPS 2016. Section 4.
+# * D. Balduzzi et al.: *The Shattered Gradients Problem: If ResNets Are the Answer, Then What Is the
+#   Question?*, ICML 2017.
+# * H. Li, Z. Xu, G. Taylor, C. Studer, T. Goldstein: *Visualizing the Loss Landscape of Neural Nets*,
+#   NeurIPS 2018. Section 5.
 # * G. Yang et al.: *A Mean Field Theory of Batch Normalization*, ICLR 2019. Section 3.
-# * S. De, S. L. Smith: *Batch Normalization Biases Residual Blocks Towards the Identity Function in Deep Networks*,
-#   NeurIPS 2020. H. Zhang, Y. N. Dauphin, T. Ma: *Fixup Initialization: Residual Learning Without Normalization*,
-#   ICLR 2019. Section 6.
-# * G. Huang, Z. Liu, L. van der Maaten, K. Q. Weinberger: *Densely Connected Convolutional Networks*, CVPR 2017.
+# * S. De, S. L. Smith: *Batch Normalization Biases Residual Blocks Towards the Identity Function in
+#   Deep Networks*, NeurIPS 2020. H. Zhang, Y. N. Dauphin, T. Ma: *Fixup Initialization: Residual
+#   Learning Without Normalization*, ICLR 2019. Section 6.
+# * G. Huang, Z. Liu, L. van der Maaten, K. Q. Weinberger: *Densely Connected Convolutional Networks*,
+#   CVPR 2017.
 #
 # ## Further: ResNet-20 on CIFAR-10, in full
 #
-# Photographs of 32 × 32 pixels in ten classes, with the recipe of the paper: option-A shortcuts, pictures that are
-# shifted and mirrored at random, a rate that falls twice, 64,000 steps. The numbers of He et al. (Table 6): an error
-# of 8.75 % with 20 layers, 6.97 % with 56. They were *not* measured here: on two processor cores a step takes
-# about a second, so that the run takes most of a day. A stopped run goes on where it was, by Keras's own callbacks.
-# Several GPUs of one machine share each batch with `devices=2`; several machines are not served, since Keras 3
-# cannot train across them. As a command, on a server:
+# Photographs of 32 × 32 pixels in ten classes, with the recipe of the paper: option-A shortcuts,
+# pictures that are shifted and mirrored at random, a rate that falls twice, 64,000 steps. The numbers
+# of He et al. (Table 6): an error of 8.75 % with 20 layers, 6.97 % with 56. They were *not* measured
+# here: on two processor cores a step takes about a second, so that the run takes most of a day. A
+# stopped run goes on where it was, by Keras's own callbacks. Several GPUs of one machine share each
+# batch with `devices=2`; several machines are not served, since Keras 3 cannot train across them. As
+# a command, on a server:
 #
 # ```
 # python -m course_utils.lessons.resnet --depth 20 --folder runs/resnet20
 # ```
 #
-# The cell below needs the data set and is stored without output. Without a GPU it takes only a few steps.
+# The cell below needs the data set and is stored without output. Without a GPU it takes only a few
+# steps.
 
 # %% tags=["needs-download", "data=cifar10", "nbval-ignore-output"]
 cifar = data.load_cifar10()

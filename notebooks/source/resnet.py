@@ -72,8 +72,8 @@ plotting.show("A digit, fifty-six layers with a way around every two of them, an
 # $$y = \mathrm{relu}\big(x + F(x)\big)$$
 #
 # So the block learns only what is to be *changed* about $x$, the residual. To leave $x$ alone it need
-# only learn $F = 0$ ($x$ has come out of a ReLU and is not negative). A plain block would have to
-# learn the identity. The way around $F$ is the *skip connection* or *shortcut*.
+# only learn $F = 0$ ($x$ comes out of a ReLU and is not negative); a plain block, the identity. The
+# way around $F$ is the *skip connection* or *shortcut*.
 
 
 # %%
@@ -101,7 +101,7 @@ claims.check("The library's batch normalisation is that of the formula",
              np.array([2, 3]) * (z - mean) / np.sqrt(var + 1e-3) + [0, 1], within=1e-3)  # fmt: skip
 
 # %% [markdown]
-# (We always normalise by the batch at hand, in use as well, and keep no moving averages.)
+# (We normalise by the batch at hand, in use as well.)
 #
 # A *stage* is a row of blocks of one shape. Where a new stage begins, the first convolution of $F$
 # halves the picture ([stride](../docs/glossary.md#stride) 2) and doubles the channels. Then $x$ and
@@ -147,15 +147,14 @@ claims.check("The shortcut takes the pixels on which the branch is centred",
              option_a(spot(8))[..., :1], conv(spot(8), middle, 2), within=0)  # fmt: skip
 
 # %% [markdown]
-# (PyTorch pads on both sides, so that the centres are 0, 2, 4, … there. Whoever copies `x[:, ::2,
-# ::2]` from there into Keras is one pixel off, and nothing complains.)
+# (PyTorch pads on both sides: its centres are 0, 2, 4, … So `x[:, ::2, ::2]`, copied from there into
+# Keras, is one pixel off.)
 #
 # Now the whole network: a first convolution, three stages of $n$ blocks with 8, 16 and 32 filters,
 # the mean over all pixels, and a dense layer with softmax. That makes $6n + 2$ layers with weights.
 # All weights lie in *one vector* `w`, and `small.cut` cuts it into the
 # [kernels](../docs/glossary.md#kernel), γ, β of each layer.
-# So a step of gradient descent, or any straight line through the space of all weights, is one line of
-# code.
+# So a step of gradient descent, or a straight line through all weights, is one line of code.
 
 
 # %%
@@ -214,7 +213,7 @@ claims.check("The slope in x is the sum of two: one past the branch, one through
              within=1e-4)  # fmt: skip
 
 # %% [markdown]
-# The first part comes back past the branch, multiplied by nothing, only cut where the ReLU was zero.
+# The first part is multiplied by nothing, only cut where the ReLU was zero.
 #
 # Option A has no weights, so a plain and a residual network of one depth can start from the *same*
 # vector.
@@ -378,8 +377,7 @@ claim("Residual with normalisation: it grows less, by",
 # (Yang et al. 2019; section 10 of `training_deep_networks`): over 54 layers by the number printed
 # below. Our layers of 8 to 32 filters grow less.
 #
-# Is this *why* the plain network fails? It is at least a reason that one can measure before training.
-# He et al. looked at 34 layers and large pictures, and report healthy gradients.
+# (He et al. report healthy gradients, in 34 layers on large pictures.)
 #
 # Without normalisation you meet a surprise that you know from `training_deep_networks`: the gradient
 # of the weights is level over the layers. In the plain network all get equally *little*. How little
@@ -773,8 +771,8 @@ claim("This run's loss of plain 56 agrees with that of the stored seeds, apart b
 #   grows on its way back.
 # - (d) A plain and a residual network of equal depth can start from the same vector of weights.
 # - (e) Without two of its blocks, a residual network keeps a quarter of its paths.
-# - (f) The two landscapes of 56 layers prove that residual networks train well *because* their
-#   landscape is smooth.
+# - (f) The landscapes of 56 layers prove that residual networks train well *because* theirs is
+#   smooth.
 
 # %%
 verdicts = {"a": ..., "b": ..., "c": ..., "d": ..., "e": ..., "f": ...}
@@ -790,7 +788,7 @@ exercises.q5.check(verdicts)
 claim
 
 # %% [markdown]
-# **What to remember.** More layers can be worse in training, and one addition mends it. That is not
+# **What to remember.** Depth can fail in training, and one addition mends it. That is not
 # overfitting, and with batch normalisation not vanishing gradients. Ask first whether you need the
 # depth.
 #

@@ -107,9 +107,7 @@ claims.check("The library's batch normalisation is that of the formula",
 # halves the picture ([stride](../docs/glossary.md#stride) 2) and doubles the channels. Then $x$ and
 # $F(x)$ have different shapes, and cannot be added. He et al. (2015) tried three shortcuts. *Option
 # A* takes every second pixel and fills the new channels with zeros. *Option B* is a *projection*, a 1
-# × 1 convolution with stride 2. *Option C* has such projections around all blocks. They found B
-# slightly better than A, C slightly better than B, and the differences not essential. We take A,
-# which has no parameters.
+# × 1 convolution with stride 2. *Option C* has such projections around all blocks. They found B slightly better than A, C slightly better than B, and projections not essential. We take A, which has no parameters.
 #
 # Which pixels? Those on which the convolution of $F$ is centred. `convolutions` showed which they
 # are, with stride 2 and padding "same" on an even side. A shortcut that takes others is one pixel off

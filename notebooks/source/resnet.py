@@ -15,7 +15,7 @@
 # | **Slides** | *Machine Learning for Astrophysics: Deep Learning*, skip connections and residual blocks, to the loss landscapes |
 # | **You will be able to** | write a residual block, its shortcut and its gradient; count its parameters; tell degradation from overfitting and from vanishing gradients; draw a loss landscape, and say what it does not show |
 # | **You need** | the lessons [`convolutions`](convolutions.ipynb), [`training_deep_networks`](training_deep_networks.ipynb) and [`optimizers`](optimizers.ipynb) |
-# | **Time** | 90 minutes, and 20 more for what is marked *further* |
+# | **Time** | 95 minutes, and 20 more for what is marked *further* |
 
 # %% tags=["nbval-ignore-output"]
 import course_utils
@@ -293,14 +293,14 @@ claim("From 20 to 56 layers the training loss of the plain network rises by",
       final["plain", 56] - final["plain", 20], above=0.5, unit="nats", digits=1)  # fmt: skip
 claim("From 20 to 56 layers the training loss of the residual network rises by no more than",
       final["residual", 56] - final["residual", 20], below=0.1, unit="nats")  # fmt: skip
-claim("Named rightly on test digits: 56 residual layers are ahead of 8 plain ones by no more than",
+claim("On test digits 56 residual layers are ahead of 8 plain ones by no more than the share",
       test["residual", 56] - test["plain", 8], below=0.03, digits=3, headline=True)  # fmt: skip
 
 # %% [markdown]
 # Plain: the deeper, the worse, and 56 layers have hardly learned. Residual: 56 layers cost next to
 # nothing, though 8 are enough here as well. This is not
 # [overfitting](../docs/glossary.md#overfitting), since the deep plain network is bad on the pictures
-# that it is *trained* on. It is called *degradation*, and one addition without a parameter all but
+# that it is *trained* on. It is *degradation*, and one addition without a parameter all but
 # removes it.
 #
 # **Would something cheaper have done?** Yes: on these digits a plain network of 8 layers. In He et
@@ -363,10 +363,10 @@ claim("Plain without normalisation: from last layer to first, the weights' gradi
 sums = np.array([one[1] for one in seen[bare]])
 claims.check("There, K * dK has one and the same sum in all layers",
              sums / sums[:, -1:], 1, within=0.02)  # fmt: skip
-claim("Plain with normalisation: from last layer to first, it grows by",
+claim("With normalisation the plain network's gradient grows from last layer to first by",
       **claims.mean_and_error(grows[normed], "starts"), above=1, unit="powers of ten", digits=1,
       headline=True)  # fmt: skip
-claim("Residual with normalisation: it grows less, by",
+claim("The residual network's gradient grows less, by",
       **claims.mean_and_error(grows[normed] - grows["residual", normed[1]], "starts"), above=0.7,
       unit="powers of ten", digits=1)  # fmt: skip
 
@@ -445,7 +445,7 @@ falls = {name: np.array([fall(w, how) for w in more_starts])
 print(f"infinitely many units, normalised: {27 * np.log10(np.pi / (np.pi - 1)):.1f} powers of ten")
 
 # %%
-claim("Without normalisation the size of the signal changes over 54 plain layers by",
+claim("Without normalisation the signal changes over 54 plain layers, in size by",
       **claims.mean_and_error(falls["zeros"], "starts"), below=-4, unit="powers of ten", digits=1,
       headline=True)  # fmt: skip
 claim("What the edges do not explain of it is",
@@ -493,9 +493,9 @@ small.draw_deleted(plt.subplots(figsize=(11, 4.2))[1], left, whole)
 plotting.show(small.TEXTS["deleted"])
 
 # %%
-claim("Without one of its blocks the plain network of 20 layers names rightly, on average",
+claim("Without one of its blocks the plain network of 20 layers names rightly, on average, a share of",
       left["plain 20"].mean(), below=0.6)  # fmt: skip
-claim("Without one of its blocks the residual network of 56 layers names rightly, on average",
+claim("Without one of its blocks the residual network of 56 layers names rightly, on average, a share of",
       left["residual 56"].mean(), above=0.8, headline=True)  # fmt: skip
 
 # %% [markdown]
@@ -654,7 +654,7 @@ claim("The roughness of the residual network of 56 layers",
 # * a plain network with an *identity start*: the middle of each kernel is 1, so that each layer
 #   begins by handing on what it gets;
 # * a residual network *without normalisation*, in which the last γ of each block starts at zero. So
-#   $F = 0$ at the start (De and Smith 2020 call a scheme of this kind SkipInit).
+#   $F = 0$ at the start (after SkipInit, De and Smith 2020).
 
 # %%
 tried = {f"{kind} {depth}, {RATES[kind, depth]}": curve for (kind, depth), curve in curves.items()}
@@ -690,8 +690,8 @@ record = {
 }
 
 # %% [markdown]
-# The five were made by `make table LESSON=resnet`, which runs this lesson with the seeds 11 to 15:
-# other starts, other batches, other digits to learn from.
+# The five are the seeds 11 to 15, run by `make table LESSON=resnet`: other starts, other batches,
+# other digits to learn from.
 #
 # **Predict.** Four times as many steps: does the plain network catch up with the residual one? The
 # identity start adds no shortcut at all: does it help? And does a residual network need batch
@@ -742,7 +742,7 @@ claim("The residual network without normalisation is below plain 56 with it, in 
 rough_stored = pd.DataFrame([seed["rough"] for seed in stored])
 for depth, bounds in ((56, {"above": 0.1}), (20, {"above": -0.1, "below": 0.2})):
     more = rough_stored[f"plain {depth}"] - rough_stored[f"residual {depth}"]
-    claim(f"With {depth} layers the plain landscape is rougher, by",
+    claim(f"With {depth} layers the landscape of the plain network is rougher, by",
           **claims.mean_and_error(more, SEEDS), **bounds, headline=True)  # fmt: skip
 apart = [np.log10(final[net] / losses[f"{net[0]} {net[1]}, {rate}"].mean())
          for net, rate in RATES.items()]  # fmt: skip
@@ -754,10 +754,8 @@ claim("This run agrees with the stored ones, mean distance of the loss over six 
 # are another matter.) **The identity start** does much of what a shortcut does, for nothing: a part
 # of the trouble is that a plain network *begins* as a random tangle. It does not do all.
 # **Normalisation** is not what makes a residual network trainable: silent at the start, it learns
-# without, more slowly. And **8 plain layers** are as good here as anything.
-#
-# (Where the best of the three rates is at their edge, as without normalisation, a network might do
-# better still.)
+# without, more slowly (at the largest of its rates, so there may be more to gain). And **8 plain
+# layers** are as good as any.
 #
 # *Learned: the shortcut mends depth. Patience does not, a good start does so in part, and who needs
 # no depth needs no mending.*
@@ -803,11 +801,11 @@ claim
 # %% tags=["nbval-ignore-output"]
 def view(network):
     fig, ax = plt.subplots(figsize=(9, 4.2))
-    names = [name for name in stored[0]["tried"] if name.startswith(f"{network}, ")]
-    for i, name in enumerate(names):
-        for k, seed in enumerate(stored):
-            curve, label = seed["tried"][name], f"α = {name.split(', ')[1]}" if not k else None
-            ax.semilogy(1 + np.arange(len(curve)), curve, color=f"C{i}", lw=1.5, label=label)
+    for i, rate in enumerate((0.01, 0.03, 0.1, 0.3)):
+        curves = [seed["tried"].get(f"{network}, {rate}", []) for seed in stored]
+        if curves[0]:
+            lines = ax.semilogy(1 + np.arange(len(curves[0])), np.transpose(curves), color=f"C{i}")
+            lines[0].set_label(f"α = {rate}")
     ax.set(xlabel="epoch", ylabel="training loss (nats)", ylim=(0.003, 5), title=network)
     ax.legend()
     return fig
@@ -818,7 +816,7 @@ explorers.gallery(
 )
 
 # %% [markdown]
-# The shallow ones, and the residual ones more than the plain ones.
+# The shallow ones. With 56 layers a rate that is too high costs the residual network dearly, too.
 #
 # ### Exercise 6: count the parameters
 #
@@ -858,7 +856,7 @@ more = parameters(56, projection=True) / parameters(56) - 1
 print(f"56 over 20 layers: {parameters(56) / parameters(20):.2f} times; projections add {more:.1%}")
 
 # %% [markdown]
-# Slightly more than 2.8 times: the block that opens a stage has fewer parameters than those after it,
+# More: the block that opens a stage has fewer parameters than those after it,
 # and only such blocks are added. Projections hardly add anything, and option A adds nothing.
 #
 # ## 8. Further: dense connections
@@ -892,7 +890,7 @@ for name, dense in (("dense", True), ("plain twin", False)):
     model.compile(keras.optimizers.SGD(0.1, momentum=0.9), cost)
     history = training.fit(model, x_train, y_train, 5, BATCH, name, every=EPOCH)
     ends[name] = history["loss"][-1]
-    print(f"{name}: {model.count_params():,} parameters, training loss {ends[name]:.2f}")
+    print(f"{name}: {model.count_params():,} parameters")
 
 # %%
 claim("The training loss of the dense network of 13 layers", ends["dense"], below=0.3, unit="nats")

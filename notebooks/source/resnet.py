@@ -15,7 +15,7 @@
 # | **Slides** | *Machine Learning for Astrophysics: Deep Learning*, skip connections and residual blocks, to the loss landscapes |
 # | **You will be able to** | write a residual block, its shortcut and its gradient; count its parameters; tell degradation from overfitting and from vanishing gradients; draw a loss landscape, and say what it does not show |
 # | **You need** | the lessons [`convolutions`](convolutions.ipynb), [`training_deep_networks`](training_deep_networks.ipynb) and [`optimizers`](optimizers.ipynb) |
-# | **Time** | 95 minutes, and 20 more for what is marked *further* |
+# | **Time** | 90 minutes, and 20 more for what is marked *further* |
 
 # %% tags=["nbval-ignore-output"]
 import course_utils
@@ -493,9 +493,9 @@ small.draw_deleted(plt.subplots(figsize=(11, 4.2))[1], left, whole)
 plotting.show(small.TEXTS["deleted"])
 
 # %%
-claim("Without one of its blocks the plain network of 20 layers names rightly, on average, a share of",
+claim("Without one of its blocks the plain network of 20 layers names rightly, on average",
       left["plain 20"].mean(), below=0.6)  # fmt: skip
-claim("Without one of its blocks the residual network of 56 layers names rightly, on average, a share of",
+claim("Without one of its blocks the residual network of 56 layers names rightly, on average",
       left["residual 56"].mean(), above=0.8, headline=True)  # fmt: skip
 
 # %% [markdown]

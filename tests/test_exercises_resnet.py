@@ -122,6 +122,7 @@ RIGHT = {
     },
     "q3": {
         "counted": by_counting,
+        "two digits": lambda side: round((1 - 2 / 3 / side) ** 2, 2),
         "squared": lambda side: (1 - 2 / 3 / side) ** 2,
         "kinds of pixels": lambda s: (
             1 / 9 if s == 1 else (9 * (s - 2) ** 2 + 4 * 6 * (s - 2) + 4 * 4) / (9 * s**2)

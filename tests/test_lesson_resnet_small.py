@@ -89,6 +89,6 @@ def test_figures_are_drawn():
     surfaces = {key: rng.uniform(0.1, 3, (5, 5)) for key in curves}
     figure = plt.figure()
     small.draw_landscapes(figure, np.linspace(-1, 1, 5), surfaces)
-    assert len(figure.axes) == 7
+    assert len(figure.axes) == 9
     small.draw_cover(plt.subplots(1, 2)[1], rng.uniform(size=(8, 8)))
     plt.close("all")

@@ -167,6 +167,7 @@ def _kept(side):
 q3 = Exercise(
     answer=_kept,
     cases=[(2,), (4,), (8,), (1,), (28,)],
+    tolerance=0.02,
     praise="With 2 × 2 pixels less than half is kept in each layer; with 28 × 28 pixels nearly all "
     "is.",
     mistakes={
@@ -174,6 +175,15 @@ q3 = Exercise(
             lambda side: (3 * side - 2) / (3 * side),
             "That is one direction only, or the factor of the size: rows and columns both have "
             "edges, and asked for is the mean square.",
+        ),
+        "twice": (
+            lambda side: 2 * _kept(side),
+            "That is the convolution alone: the ReLU behind it halves the mean square.",
+        ),
+        "half": (
+            lambda side: _kept(side) / 2,
+            "The ReLU does halve the mean square, and the variance $2/(9C)$ has a 2 to make up for "
+            "it: halve nothing more.",
         ),
         "one edge": (
             lambda side: ((3 * side - 1) / (3 * side)) ** 2,
@@ -271,8 +281,8 @@ _WHY = {
     "c": "True: normalisation itself makes it grow.",
     "d": "True: both have the same weights if the shortcuts are of option A.",
     "e": "True: each block cuts half of those that are left.",
-    "f": "False: with 20 layers the two landscapes are alike. With 56 the plain network had not "
-    "learned, so that its picture shows a place where it got stuck, and no reason.",
+    "f": "False: with 56 layers the plain network had not learned, so that its picture shows a "
+    "place where it got stuck. And that two things go together proves no *because*.",
 }
 
 q5 = Exercise(
@@ -335,7 +345,7 @@ q6 = Exercise(
         (14, (4, 4, 6), 1, 7, False),
     ],
     praise="Most of it is in the last stage, since a convolution grows with the square of the "
-    "filters. Projections hardly add anything, and option A nothing at all.",
+    "filters. Option A adds nothing to it.",
     mistakes={
         "no normalisation": (
             _counter(per_filter=0),

@@ -23,16 +23,17 @@ _STYLE = {"plain": ("C0", "-"), "residual": ("C1", "--")}
 
 # Alternative texts of figures that answer a prediction.
 TEXTS = {
-    "curves": "Training loss by epoch on a logarithmic axis. Plain networks: with 56 layers it "
+    "curves": "Training loss by pass on a logarithmic axis. Plain networks: with 56 layers it "
     "hardly falls, with 8 and 20 it does. Residual networks: all three fall.",
     "gradients": "Norm of the weights' gradient by layer. Without normalisation it is level in the "
     "plain network, at a tiny value. With normalisation it grows steeply towards the first layer "
     "in the plain network, and little in the residual one.",
     "deleted": "Share of digits named rightly after one block is left out, for each block. The "
     "residual networks hardly lose anything, the plain one loses nearly all.",
-    "landscapes": "Four maps of the loss in one colour scale, and the loss along a line through "
-    "each. With 20 layers the plain and the residual network lie in valleys of like shape. With "
-    "56 the residual one lies in a deep valley, the plain one on a high plateau.",
+    "landscapes": "Four maps of the loss in one colour scale, the loss along a line through "
+    "each, and that of the plain networks once more on a scale of its own. With 20 layers the "
+    "plain and the residual network lie in valleys. With 56 the residual one lies in a valley, "
+    "the plain one on a high plateau: on its own scale one sees its small ups and downs.",
 }
 
 
@@ -169,16 +170,17 @@ def draw_cover(axes: Sequence[Axes], picture: np.ndarray) -> None:
 
 
 def draw_curves(axes: Sequence[Axes], curves: dict[tuple[str, int], np.ndarray]) -> None:
-    """Draw the training loss by epoch, a panel for each kind, a line for each depth."""
+    """Draw the training loss by pass, a panel for each kind, a line for each depth."""
     for ax, kind in zip(axes, _STYLE, strict=True):
         each = {depth: curve for (name, depth), curve in curves.items() if name == kind}
         for (depth, curve), style in zip(each.items(), (":", "--", "-"), strict=False):
             ax.semilogy(1 + np.arange(len(curve)), curve, f"o{style}", label=f"{depth} layers",
                         color=_STYLE[kind][0])  # fmt: skip
         ax.axhline(np.log(CLASSES), color="0.6", lw=1)
-        ax.set(title=kind, xlabel="epoch")
+        ax.set(title=kind, xlabel="pass through the training digits")
+        ax.set_xticks(range(1, 1 + max(map(len, each.values()))))
         ax.legend(fontsize=13)
-    axes[0].text(1, 1.08 * np.log(CLASSES), "guessing", fontsize=12)
+    axes[1].text(1, 1.08 * np.log(CLASSES), "guessing", fontsize=12)
     axes[0].set_ylabel("training loss (nats)")
 
 
@@ -215,6 +217,8 @@ def draw_landscapes(
 ) -> None:
     """Draw four maps (points, points) in one colour scale, and the middle line of each beside it.
 
+    The line of the plain network is drawn once more, on a linear scale of its own.
+
     Parameters
     ----------
     figure : matplotlib.figure.Figure
@@ -224,7 +228,8 @@ def draw_landscapes(
         By kind and depth: the depths are rows.
     """
     depths = list(dict.fromkeys(depth for _, depth in surfaces))
-    axes = figure.subplots(len(depths), 3)
+    figure.set_size_inches(18, 8)
+    axes = figure.subplots(len(depths), 4, gridspec_kw={"wspace": 0.35})
     every = np.concatenate([np.ravel(surface) for surface in surfaces.values()])
     levels = np.geomspace(every.min(), every.max(), 25)
     for row, depth in zip(axes, depths, strict=True):
@@ -240,6 +245,9 @@ def draw_landscapes(
         row[2].set(title=f"along b = 0, {depth} layers", xlabel="a", ylabel="loss (nats)")
         row[2].set(ylim=(every.min() / 1.3, every.max() * 1.3), xticks=(-1, 0, 1))
         row[2].legend(fontsize=13)
+        row[3].plot(places, surfaces["plain", depth][len(places) // 2], color=_STYLE["plain"][0])
+        row[3].axhline(np.log(CLASSES), color="0.6", lw=1)
+        row[3].set(title="plain, its own scale", xlabel="a", xticks=(-1, 0, 1))
     ticks = [t for t in (0.01, 0.03, 0.1, 0.3, 1, 3, 10) if every.min() <= t <= every.max()]
     bar = figure.colorbar(shown, ax=axes[:, :2], shrink=0.8, ticks=ticks, label="loss (nats)")
     bar.ax.set_yticklabels([f"{tick:g}" for tick in ticks])

@@ -3,6 +3,7 @@
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 
@@ -78,6 +79,21 @@ def test_batches_visit_every_row_once_in_a_pass():
     for some in (rows[:5], rows[5:10]):
         assert sorted(some.ravel()) == list(range(20))
     assert small.batches(10, 4, 3, np.random.default_rng(1)).shape == (3, 4)
+
+
+def test_the_table_has_a_row_for_each_network_and_a_column_for_each_rate():
+    seeds = [{"a, 0.1": [9, 1.0], "a, 0.3": [9, k], "b, 0.1": [k, 2 * k]} for k in (0.5, 1.5, 4.0)]
+    losses = small.last_losses([{"tried": tried} for tried in seeds])
+    assert losses["b", 0.1].tolist() == [1, 3, 8]
+    table = small.spread(losses)
+    assert table.loc["a"].tolist() == ["1.00 (1.00 to 1.00)", "1.50 (0.50 to 4.00)"]
+    assert table.loc["b"].tolist() == ["3.00 (1.00 to 8.00)", ""]
+
+
+def test_the_rate_of_a_seed_is_chosen_on_the_others():
+    losses = pd.DataFrame({0.1: [1.0, 1, 1], 0.3: [0.0, 0.2, 5]})
+    # Without the last seed 0.3 is better, with it 0.1: each time for the other two.
+    np.testing.assert_array_equal(small.tuned(losses), [1, 1, 5])
 
 
 def test_figures_are_drawn():

@@ -10,6 +10,7 @@ from functools import wraps
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
@@ -154,6 +155,35 @@ def batches(rows: int, size: int, steps: int, rng: np.random.Generator) -> np.nd
     full = rows // size * size
     passes = [rng.permutation(rows)[:full] for _ in range(steps * size // full + 1)]
     return np.concatenate(passes).reshape(-1, size)[:steps]
+
+
+def last_losses(stored: list[dict]) -> pd.DataFrame:
+    """Return the last loss of every run: a row for each seed, a column for each (network, rate)."""
+    runs = [{name: curve[-1] for name, curve in seed["tried"].items()} for seed in stored]
+    losses = pd.DataFrame(runs)
+    pairs = [name.split(", ") for name in losses]
+    losses.columns = pd.MultiIndex.from_tuples([(name, float(rate)) for name, rate in pairs])
+    return losses
+
+
+def spread(losses: pd.DataFrame) -> pd.DataFrame:
+    """Return median and range of each column: a row for each network, a column for each rate."""
+    low, middle, high = losses.min(), losses.median(), losses.max()
+    shown = [f"{b:.2f} ({a:.2f} to {c:.2f})" for a, b, c in zip(low, middle, high, strict=True)]
+    table = pd.Series(shown, losses.columns).unstack(fill_value="")
+    return table.loc[losses.columns.unique(0)].rename_axis("training loss")
+
+
+def tuned(losses: pd.DataFrame) -> np.ndarray:
+    """Return the loss of each seed (seeds,), at the rate that is best for the mean of the others.
+
+    Parameters
+    ----------
+    losses : DataFrame
+        A row for each seed, a column for each rate.
+    """
+    each = losses.to_numpy()
+    return each[np.arange(len(each)), (each.sum(axis=0) - each).argmin(axis=1)]
 
 
 def draw_cover(axes: Sequence[Axes], picture: np.ndarray) -> None:

@@ -15,7 +15,7 @@
 # | **Slides** | *Machine Learning for Astrophysics: Deep Learning*, skip connections and residual blocks, to the loss landscapes |
 # | **You will be able to** | write a residual block, its shortcut and its gradient; count its parameters; tell degradation from overfitting and from vanishing gradients; draw a loss landscape, and say what it does not show |
 # | **You need** | the lessons [`convolutions`](convolutions.ipynb), [`training_deep_networks`](training_deep_networks.ipynb) and [`optimizers`](optimizers.ipynb) |
-# | **Time** | 90 minutes, and 20 more for what is marked *further* |
+# | **Time** | 95 minutes, and 30 more for what is marked *further* |
 
 # %% tags=["nbval-ignore-output"]
 import course_utils
@@ -108,8 +108,7 @@ claims.check("The library's batch normalisation is that of the formula",
 # halves the picture ([stride](../docs/glossary.md#stride) 2) and doubles the channels. Then $x$ and
 # $F(x)$ have different shapes, and cannot be added. *Option A* of He et al. (2015) takes every second
 # pixel and fills the new channels with zeros. *Option B* is a *projection*, a 1 × 1 convolution with
-# stride 2. They found B slightly better than A, but not essential. We take A, which has no
-# parameters.
+# stride 2. They found B slightly better. We take A, which has no parameters.
 #
 # Which pixels? Those on which the convolution of $F$ is centred. `convolutions` showed which they
 # are, with stride 2 and padding "same" on an even side. A shortcut that takes others is one pixel off
@@ -227,8 +226,7 @@ claims.check("The slope in x is the sum of two: one past the branch, one through
 # layers come?
 #
 # We train by gradient descent with momentum, as He et al. did, for five passes. Each kind and depth
-# has its own learning rate, chosen on other seeds than this one: section 6 shows what other rates
-# give. The training loss is the mean over the batches of a pass. (A loss above 9.99 counts as 9.99.)
+# has its own learning rate, chosen on other seeds than this one (section 6). The training loss is the mean over the batches of a pass.
 
 # %%
 JOINS = "plain", "residual"
@@ -255,6 +253,7 @@ def train(kind, depth, rate, steps=STEPS, start=None, norm=batch_norm):
         velocity = 0.9 * velocity + dw  # as in Keras
         w = w - rate * velocity
         values.append(value)
+    # A loss above 9.99, or none at all, counts as 9.99.
     return w, np.fmin(values, 9.99).reshape(-1, EPOCH).mean(axis=1)
 
 
@@ -379,9 +378,7 @@ claim("The residual network's gradient grows less, by",
 # `training_deep_networks`): over 54 layers by the number printed below exercise 3. Our layers of 8 to
 # 32 filters grow less.
 #
-# This is the start of training and no more. Does the explosion last? Section 7 takes a few steps.
-#
-# (He et al. report healthy gradients, in 34 layers on large pictures.)
+# Does the explosion last? Section 7 takes a few steps.
 #
 # Without normalisation you meet a surprise that you know from `training_deep_networks`: the gradient
 # of the weights is level over the layers (by the sum of $K\,dK$, section 2 there). In the plain
@@ -408,9 +405,8 @@ exercises.q3.check(kept)
 # (The first one of a new stage has stride 2, and then the zeros are on one side only.) How many powers
 # of ten does the size of the signal lose on its way to the end?
 #
-# The factors of exercise 3, multiplied, are an *upper* estimate of what the edges take. They treat
-# the picture as level in front of every layer. Behind the first layer the rim is darker already, and
-# loses less.
+# The factors of exercise 3, multiplied, are an *upper* estimate of what the edges take: behind the
+# first layer the rim is darker already, and loses less.
 
 
 # %%
@@ -468,11 +464,10 @@ claim("Through 27 residual blocks without normalisation, it grows by",
 
 # %% [markdown]
 # So a signal does vanish here, in the plain network without normalisation, and for a simple reason:
-# zeros at the edge of tiny pictures. On large pictures far less is lost. The mirrored edges, which
-# take nothing, still lose a part: the drift of *most* networks, though not of their mean, from
-# section 1 of `training_deep_networks`. So the edges cannot take all of it, and the product of the
-# factors is too much, as it must be. Section 7 carries the darker rim along. With shortcuts and
-# without normalisation the signal grows from block to block, since each adds something.
+# zeros at the edge of tiny pictures. On large pictures far less is lost. (With mirrored edges a part
+# is still lost: the drift of *most* networks, section 1 of `training_deep_networks`. So edges do not
+# take all of it. Section 7 carries the darker rim along.) With
+# shortcuts and without normalisation the signal grows from block to block.
 #
 # *Learned: look before you repeat an explanation. At the first weights, with batch normalisation, no
 # gradient vanishes; in the plain network it grows on its way back.*
@@ -510,7 +505,7 @@ claim("Without one of its blocks the residual network of 56 layers names rightly
 
 # %% [markdown]
 # A plain network is a chain: take out a link, and it breaks. A residual one hardly notices,
-# on average: the marks on the left show that an early block can count for more. Veit et al. (2016)
+# on average: an early block can count for more. Veit et al. (2016)
 # suggest why. Write out two blocks, as if each $F$ were linear and the ReLU at its end
 # were gone:
 #
@@ -650,13 +645,12 @@ claim("The roughness of the residual network of 56 layers",
 
 # %% [markdown]
 # With 56 layers the residual network lies in a valley. The plain one lies on a plateau, about as high
-# as guessing. To the eye it is the *smoothest* of the four, and its number is the roughest. Both are
-# true. In nats its ups and downs are the smallest (the panel at the right enlarges them). Beside the
-# little that there is to descend they are large. So "smooth" says nothing before one says by which
-# measure.
+# as guessing. To the eye it is the *smoothest* of the four, and its number is the roughest. In nats
+# its ups and downs are the smallest (enlarged at the right). Beside the little that there is to
+# descend they are large.
 #
-# And mind what is compared. The plain network has hardly learned, and its picture shows the place
-# where it got stuck. With 20 layers *both* have learned, and both lie in a valley. A fair comparison
+# And mind what is compared. The plain network has hardly learned, and its picture shows where it got
+# stuck. With 20 layers *both* have learned, and both lie in a valley. A fair comparison
 # needs networks in the same state: section 7 looks at both before training. And seven directions of
 # 200,000 are a keyhole.
 #
@@ -708,8 +702,7 @@ record = {
 }
 
 # %% [markdown]
-# The five are the seeds 11 to 15, run by `make table LESSON=resnet`: other starts, other batches,
-# other digits to learn from.
+# The five are the seeds 11 to 15: other starts, other batches, other digits to learn from.
 #
 # **Predict.** After four times as many steps, how far has the plain network come down, in nats? The
 # identity start adds no shortcut at all: does it help? And does a residual network need batch
@@ -717,35 +710,15 @@ record = {
 
 # %%
 stored = data.stored_table("resnet")
-losses = pd.DataFrame([{name: curve[-1] for name, curve in seed["tried"].items()}
-                       for seed in stored])  # fmt: skip
-network_rate = losses.columns.str.split(", ", expand=True)
-middle, low, high = (how.set_axis(network_rate).unstack().round(2).astype(str)
-                     for how in (losses.median(), losses.min(), losses.max()))  # fmt: skip
-spread = (middle + " (" + low + " to " + high + ")").where(middle != "nan", "")
-spread.rename_axis(index="training loss: median (range)", columns="rate")
+losses = small.last_losses(stored)  # a row for each seed, a column for each (network, rate)
+small.spread(losses)
 
-
-# %%
-def rates(name):
-    """The losses of a network: a row for each stored seed, a column for each rate."""
-    return losses[[key for key in losses if key.startswith(f"{name}, ")]]
-
-
-def tuned(name):
-    """The loss of each stored seed, at the rate that is best for the mean of the other four."""
-    each = rates(name).to_numpy()
-    return each[np.arange(len(each)), (each.sum(axis=0) - each).argmin(axis=1)]
-
-
-lost = [losses[f"{kind} {depth}, {rate}"].mean() - rates(f"{kind} {depth}").mean().min()
-        for (kind, depth), rate in RATES.items()]  # fmt: skip
-claim("Of our six networks none would gain more by another of its three rates, in nats, than",
-      max(lost), below=0.15)  # fmt: skip
+# %% [markdown]
+# (Median and range.) Below, each seed takes the rate that is best for the mean of the *other* four.
 
 # %%
 SEEDS = "stored seeds"
-best = {name: tuned(name) for name in dict.fromkeys(network_rate.get_level_values(0))}
+best = {name: small.tuned(losses[name]) for name in losses.columns.unique(0)}
 degraded = np.log10(best["plain 56"] / best["residual 56"])
 claim("With 56 layers, each at its best rate, the training loss, plain over residual, is larger by",
       **claims.mean_and_error(degraded, SEEDS), above=1, unit="powers of ten", digits=2,
@@ -774,25 +747,6 @@ nearest = KNeighborsClassifier(1).fit(x_train.reshape(len(x_train), -1), y_train
 nearest = nearest.score(x_test.reshape(len(x_test), -1), y_test)
 claim("On this run's test digits, the best of our networks exceeds the nearest training digit by",
       max(test.values()) - nearest, below=0.03, digits=3)  # fmt: skip
-left_stored = pd.DataFrame([seed["left"] for seed in stored])
-claim("Without one block, of 20 layers, the residual network names a larger share rightly by",
-      **claims.mean_and_error(left_stored["residual 20"] - left_stored["plain 20"], SEEDS),
-      above=0.4)  # fmt: skip
-
-# %%
-rough_stored = pd.DataFrame([seed["rough"] for seed in stored])
-for depth, bounds in ((56, {"above": 0.1}), (20, {"above": -0.1, "below": 0.2})):
-    more = rough_stored[f"plain {depth}"] - rough_stored[f"residual {depth}"]
-    claim(f"With {depth} layers the plain network is rougher, relative to its flanks, by",
-          **claims.mean_and_error(more, SEEDS), **bounds)  # fmt: skip
-changes = {net: np.abs(np.diff(line)).sum(axis=1).mean() for net, line in lines.items()}
-claim("In nats the lines of plain 56 change less than those of residual 56, all ups and downs, by",
-      changes["residual", 56] - changes["plain", 56], above=1, digits=1, unit="nats")  # fmt: skip
-apart = [np.log10(final[net] / losses[f"{net[0]} {net[1]}, {rate}"].mean())
-         for net, rate in RATES.items()]  # fmt: skip
-claim("This run agrees with the stored ones, mean distance of the loss over six networks",
-      np.abs(apart).mean(), below=0.3, unit="powers of ten")  # fmt: skip
-print(f"the network that is farthest apart: {np.abs(apart).max():.1f} powers of ten")
 
 # %% [markdown]
 # **Patience** helps the plain network a little, and does not cure it at this budget. (64,000 steps
@@ -800,8 +754,7 @@ print(f"the network that is farthest apart: {np.abs(apart).max():.1f} powers of 
 # of the trouble is that a plain network *begins* as a random tangle. It does not do all.
 # (We tried one strength of it.) **Normalisation** is not needed, if the branches are silent at the
 # start: the residual network learns without, more slowly. It is best at the largest of its rates, so
-# there may be more to gain. (The normalised one of 56 layers is best at the lowest. More to gain there
-# would only widen the gap.) On test digits **8 plain layers** are as good as our other networks, and
+# there may be more to gain. On test digits **8 plain layers** are as good as our other networks, and
 # so is naming each digit after the **nearest** training digit. A rate for each layer is not in the
 # table, nor Adam. So the reason why the plain network fails remains open here.
 #
@@ -936,6 +889,16 @@ for kind in JOINS:
     untrained[kind] = np.array([landscape(height, first[56], d, 0 * d, FINE, [0])[0] for d in bar])
 
 # %%
+rough_stored = pd.DataFrame([seed["rough"] for seed in stored])
+for depth, bounds in ((56, {"above": 0.1}), (20, {"above": -0.1, "below": 0.2})):
+    more = rough_stored[f"plain {depth}"] - rough_stored[f"residual {depth}"]
+    claim(f"With {depth} layers the plain network is rougher, relative to its flanks, by",
+          **claims.mean_and_error(more, SEEDS), **bounds)  # fmt: skip
+changes = {net: np.abs(np.diff(line)).sum(axis=1).mean() for net, line in lines.items()}
+claim("In nats the lines of plain 56 change less than those of residual 56, all ups and downs, by",
+      changes["residual", 56] - changes["plain", 56], above=1, digits=1, unit="nats")  # fmt: skip
+
+# %%
 for kind, line in untrained.items():
     print(f"{kind}: all ups and downs {np.abs(np.diff(line)).sum(axis=1).mean():.1f} nats")
 claim("Before training, the roughness of the residual network of 56 layers",
@@ -973,6 +936,25 @@ explorers.gallery(
 
 # %% [markdown]
 # The shallow ones. With 56 layers a rate that is too high costs the residual network dearly, too.
+# Do the runs of this page agree with the stored ones? And are our rates the right ones?
+
+# %%
+lost = [losses[f"{kind} {depth}", rate].mean() - losses[f"{kind} {depth}"].mean().min()
+        for (kind, depth), rate in RATES.items()]  # fmt: skip
+claim("Of our six networks none would gain more by another of its three rates, in nats, than",
+      max(lost), below=0.15)  # fmt: skip
+apart = [np.log10(final[net] / losses[f"{net[0]} {net[1]}", rate].mean())
+         for net, rate in RATES.items()]  # fmt: skip
+claim("This run agrees with the stored ones, mean distance of the loss over six networks",
+      np.abs(apart).mean(), below=0.3, unit="powers of ten")  # fmt: skip
+print(f"the network that is farthest apart: {np.abs(apart).max():.1f} powers of ten")
+left_stored = pd.DataFrame([seed["left"] for seed in stored])
+claim("Without one block, of 20 layers, the residual network names a larger share rightly by",
+      **claims.mean_and_error(left_stored["residual 20"] - left_stored["plain 20"], SEEDS),
+      above=0.4)  # fmt: skip
+
+# %% [markdown]
+# (The plain network of 56 layers varies most from run to run, by rounding alone.)
 #
 # ### Exercise 6: count the parameters
 #

@@ -15,7 +15,7 @@
 # | **Slides** | *Machine Learning for Astrophysics: Deep Learning*, skip connections and residual blocks, to the loss landscapes |
 # | **You will be able to** | write a residual block, its shortcut and its gradient; count its parameters; tell degradation from overfitting and from vanishing gradients; draw a loss landscape, and say what it does not show |
 # | **You need** | the lessons [`convolutions`](convolutions.ipynb), [`training_deep_networks`](training_deep_networks.ipynb) and [`optimizers`](optimizers.ipynb) |
-# | **Time** | 95 minutes, and 30 more for what is marked *further* |
+# | **Time** | 90 minutes, and 30 more for what is marked *further* |
 
 # %% tags=["nbval-ignore-output"]
 import course_utils
@@ -909,7 +909,8 @@ claim("Before training, the roughness of the plain network is larger by",
 
 # %% [markdown]
 # So the slides have a point here: by this measure shortcuts make the landscape smooth before any
-# training. That this is *why* residual networks train, no cell shows.
+# training. (In nats the plain one is the flatter, then as well.) That this is *why* residual networks
+# train, no cell shows.
 #
 # ## 8. Further: every rate, and what it costs
 #

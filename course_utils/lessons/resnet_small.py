@@ -259,7 +259,7 @@ def draw_landscapes(
     """
     depths = list(dict.fromkeys(depth for _, depth in surfaces))
     figure.set_size_inches(18, 8)
-    axes = figure.subplots(len(depths), 4, gridspec_kw={"wspace": 0.35})
+    axes = figure.subplots(len(depths), 4, gridspec_kw={"wspace": 0.3})
     every = np.concatenate([np.ravel(surface) for surface in surfaces.values()])
     levels = np.geomspace(every.min(), every.max(), 25)
     for row, depth in zip(axes, depths, strict=True):
@@ -274,7 +274,8 @@ def draw_landscapes(
         row[2].axhline(np.log(CLASSES), color="0.6", lw=1)
         row[2].set(title=f"along b = 0, {depth} layers", xlabel="a", ylabel="loss (nats)")
         row[2].set(ylim=(every.min() / 1.3, every.max() * 1.3), xticks=(-1, 0, 1))
-        row[2].legend(fontsize=13)
+        if depth == depths[-1]:
+            row[2].legend(fontsize=13)  # there it hides nothing
         row[3].plot(places, surfaces["plain", depth][len(places) // 2], color=_STYLE["plain"][0])
         row[3].axhline(np.log(CLASSES), color="0.6", lw=1)
         row[3].set(title="plain, its own scale", xlabel="a", xticks=(-1, 0, 1))

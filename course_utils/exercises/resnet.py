@@ -115,7 +115,7 @@ q2 = Exercise(
     answer=_back,
     cases=_ways(),
     praise="The first part has met nothing but the ReLU at the end. However small J is, it comes "
-    "through: a gradient cannot vanish on that way.",
+    "through wherever y > 0: on that way nothing multiplies it, and only the ReLU can cut it.",
     mistakes={
         "plain": (
             lambda dy, y, J: J.T @ (dy * (y > 0)),

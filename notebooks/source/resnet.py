@@ -102,7 +102,7 @@ claims.check("The library's batch normalisation is that of the formula",
              np.array([2, 3]) * (z - mean) / np.sqrt(var + 1e-3) + [0, 1], within=1e-3)  # fmt: skip
 
 # %% [markdown]
-# (We normalise by the batch at hand, in use as well.)
+# (We normalise by the batch at hand, also when testing.)
 #
 # A *stage* is a row of blocks of one shape. Where a new stage begins, the first convolution of $F$
 # halves the picture ([stride](../docs/glossary.md#stride) 2) and doubles the channels. Then $x$ and
@@ -111,8 +111,8 @@ claims.check("The library's batch normalisation is that of the formula",
 # stride 2. They found B slightly better. We take A, which has no parameters.
 #
 # Which pixels? Those on which the convolution of $F$ is centred. `convolutions` showed which they
-# are, with stride 2 and padding "same" on an even side. A shortcut that takes others is one pixel off
-# its branch.
+# are, with stride 2 and padding "same" on an even side. A shortcut that takes others, as option B
+# does in Keras, is one pixel off its branch.
 #
 # ### Exercise 1: the shortcut
 #
@@ -297,20 +297,19 @@ claim("On test digits, the share named rightly by 56 residual layers exceeds tha
       test["residual", 56] - test["plain", 8], below=0.03, digits=3, headline=True)  # fmt: skip
 
 # %% [markdown]
-# Plain: the deeper, the worse, and 56 layers have hardly learned (a little more in the stored runs of
-# section 6). Residual: 56 layers cost
-# little, though 8 are enough here as well. This is not
-# [overfitting](../docs/glossary.md#overfitting), since the deep plain network is bad on the pictures
-# that it is *trained* on. It is *degradation*, and one addition without a parameter all but
-# removes it.
+# Plain: the deeper, the worse, and in this run 56 layers have hardly learned. (All five stored runs
+# of section 6 end clearly lower.) Residual: 56 layers cost little, though 8 are enough here as
+# well. This is not [overfitting](../docs/glossary.md#overfitting), since the deep plain network is
+# bad on the pictures that it is *trained* on. It is *degradation*, and one addition without a
+# parameter removes nearly all of it.
 #
 # **Would something cheaper have done?** Yes: on test digits a plain network of 8 layers, or less
 # still (section 6). In He et al. depth does pay, on a million photographs.
 #
 # **Would patience have done?** He et al. trained for 64,000 steps, and their plain networks of 56
-# layers did learn, only worse than those of 20. For 34 layers on photographs, they note, three times
-# as many iterations did not mend it. They conjecture that deep plain networks may "have exponentially
-# low convergence rates". Section 6 trains the plain network four times longer.
+# layers did learn, only worse than those of 20. For 34 layers on photographs, they note, three
+# times as many iterations did not mend it. They conjecture that deep plain networks may "have
+# exponentially low convergence rates". Section 6 tries four times as many.
 #
 # *Learned: more layers can make training worse; a shortcut around each block mends it.*
 #
@@ -378,19 +377,22 @@ claim("The residual network's gradient grows less, by",
 # `training_deep_networks`): over 54 layers by the number printed below exercise 3. Our layers of 8 to
 # 32 filters grow less.
 #
-# Does the explosion last? Section 7 takes a few steps.
+# Does the explosion last? See section 7.
 #
-# Without normalisation you meet a surprise that you know from `training_deep_networks`: the gradient
-# of the weights is level over the layers (by the sum of $K\,dK$, section 2 there). In the plain
-# network all get equally *little*. How little depends on what is left of the signal.
+# Without normalisation both are level, at very different heights. In the plain network you know
+# this from `training_deep_networks` (section 2 there): the sum of $K\,dK$ is the same in all
+# layers, so all get equally *little*. How little depends on what is left of the signal. For the
+# residual one that argument fails, since a shortcut is not multiplied by $K$. There all get a
+# *lot*.
 #
 # ### Exercise 3: what the edge takes away
 #
 # First weights of variance $2/(9C)$ for $C$ channels, and the ReLU behind the convolution, together
-# keep the mean square of a signal on average, if all nine neighbours of a pixel are there. Beyond the
-# edge are zeros. Take a picture of `side` × `side` pixels, in which all pixels have the same mean
-# square, and a convolution with stride 1 and its ReLU. By which factor do they multiply the mean
-# square, averaged over all pixels? (How many of the $9\,\text{side}^2$ neighbours are inside?)
+# keep the mean square of a signal on average, if all nine neighbours of a pixel are there. Beyond
+# the edge are zeros. Take a picture of `side` × `side` pixels, in which all pixels have the same
+# mean square, and a convolution with stride 1 and its ReLU. By which factor, exactly, do they
+# multiply the mean square, averaged over all pixels? (How many of the $9\,\text{side}^2$ neighbours
+# are inside?)
 
 
 # %%
@@ -464,10 +466,10 @@ claim("Through 27 residual blocks without normalisation, it grows by",
 
 # %% [markdown]
 # So a signal does vanish here, in the plain network without normalisation, and for a simple reason:
-# zeros at the edge of tiny pictures. On large pictures far less is lost. (With mirrored edges a part
-# is still lost: the drift of *most* networks, section 1 of `training_deep_networks`. So edges do not
-# take all of it. Section 7 carries the darker rim along.) With
-# shortcuts and without normalisation the signal grows from block to block.
+# zeros at the edge of tiny pictures. On large pictures far less is lost. (With mirrored edges a
+# part is still lost: the drift of *most* networks, section 1 of `training_deep_networks`. So edges
+# do not take all of it, though the factors come so close: see section 7.) With shortcuts and
+# without normalisation the signal grows from block to block.
 #
 # *Learned: look before you repeat an explanation. At the first weights, with batch normalisation, no
 # gradient vanishes; in the plain network it grows on its way back.*
@@ -512,12 +514,12 @@ claim("Without one of its blocks the residual network of 56 layers names rightly
 # $$x_2 = x_1 + F_2(x_1) = x + F_1(x) + F_2(x) + F_2(F_1(x)).$$
 #
 # There are four *paths*, since each block is either passed through or passed by. With $n$ blocks
-# there are $2^n$, and leaving a block out cuts half of them; the others remain.
+# there are $2^n$, and leaving a block out cuts half of them.
 #
 # ### Exercise 4: how long are the paths?
 #
-# Which share of all paths through a network of `n` blocks passes through at most `longest` of the
-# branches?
+# Which share, exactly, of all paths through a network of `n` blocks passes through at most
+# `longest` of the branches?
 
 
 # %%
@@ -591,7 +593,7 @@ claims.check("A network with ten times larger kernels has the same landscape",
 
 # %% [markdown]
 # **Predict.** Draw the loss along one direction through the trained weights, for plain and residual
-# networks of 56 layers, and of 20. Which are smooth? Which are low?
+# networks of 56 layers, and of 20. Which are smooth?
 
 # %%
 surfaces, lines, FINE = {}, {}, np.linspace(-1, 1, 21)
@@ -644,15 +646,14 @@ claim("The roughness of the residual network of 56 layers",
       **claims.mean_and_error(rough["residual", 56], OVER), below=1.2)  # fmt: skip
 
 # %% [markdown]
-# With 56 layers the residual network lies in a valley. The plain one lies on a plateau, about as high
-# as guessing. To the eye it is the *smoothest* of the four, and its number is the roughest. In nats
-# its ups and downs are the smallest (enlarged at the right). Beside the little that there is to
-# descend they are large.
+# With 56 layers the residual network lies in a valley. The plain one lies on a plateau, about as
+# high as guessing. To the eye it is the *smoothest* of the four, and its number is the roughest. In
+# nats its ups and downs are the smallest (enlarged at the right).
 #
-# And mind what is compared. The plain network has hardly learned, and its picture shows where it got
-# stuck. With 20 layers *both* have learned, and both lie in a valley. A fair comparison
-# needs networks in the same state: section 7 looks at both before training. And seven directions of
-# 200,000 are a keyhole.
+# And mind what is compared. This run's plain network has hardly learned, and its picture shows
+# where it got stuck. (Over the stored seeds the difference is smaller: section 7.) With 20 layers
+# *both* have learned, and both lie in a valley. A fair comparison needs networks in the same state:
+# section 7 looks at both before training. And seven directions of 200,000 are a keyhole.
 #
 # *Learned: ask what "smooth" measures, and compare networks in the same state. A landscape shows where
 # a network is. It does not say why it got there.*
@@ -662,7 +663,7 @@ claim("The roughness of the residual network of 56 layers",
 # The stored table has five more seeds. Each also tried what takes too long here:
 #
 # * three rates for every network;
-# * the plain network of 56 layers for four times as many steps;
+# * the plain network of 56 layers for four times as many steps, at two rates;
 # * a plain network with an *identity start*: the middle of each kernel is 1, so that each layer
 #   begins by handing on what it gets;
 # * a residual network *without normalisation*, in which the last γ of each block starts at zero. So
@@ -749,17 +750,18 @@ claim("On this run's test digits, the best of our networks exceeds the nearest t
       max(test.values()) - nearest, below=0.03, digits=3)  # fmt: skip
 
 # %% [markdown]
-# **Patience** helps the plain network a little, and does not cure it at this budget. (64,000 steps
-# are another matter.) **The identity start** does much of what a shortcut does, for nothing: a part
-# of the trouble is that a plain network *begins* as a random tangle. It does not do all.
-# (We tried one strength of it.) **Normalisation** is not needed, if the branches are silent at the
-# start: the residual network learns without, more slowly. It is best at the largest of its rates, so
-# there may be more to gain. On test digits **8 plain layers** are as good as our other networks, and
-# so is naming each digit after the **nearest** training digit. A rate for each layer is not in the
-# table, nor Adam. So the reason why the plain network fails remains open here.
+# **Patience** helps the plain network a little, and does not cure it at this budget. **The identity
+# start** removes more than half of the difference in nats, though much less in powers of ten, for
+# nothing. So a part of the trouble is how a plain network *begins*. We tried one strength of it.
+# With finer starts, plain networks of 10,000 layers have been trained (Xiao et al. 2018).
+# **Normalisation** is not needed to beat the plain network, if the branches are silent at the
+# start. With it, the residual network is far better still. On test digits **8 plain layers** are as
+# good as our other networks, and so is naming each digit after the **nearest** training digit. A
+# rate for each layer is not in the table, nor Adam. So the reason why the plain network fails
+# remains open here.
 #
-# *Learned: the shortcut mends depth. Patience does not, and a good start does so in part. Where 8
-# layers are enough, nothing needs mending.*
+# *Learned: the shortcut mends depth. Four times the steps do not, and our good start does so in
+# part. Where 8 layers are enough, nothing needs mending.*
 #
 # ### Exercise 5: word for word
 #
@@ -871,9 +873,10 @@ claim("Meanwhile its kernel of layer 2 over that of layer 55 grows by",
       unit="powers of ten", digits=1)  # fmt: skip
 
 # %% [markdown]
-# So the explosion is a fact of the start: within a few steps it is gone, or nearly, while the kernels
-# at the front have grown. It does not show why the plain network fails. (Balduzzi et al. 2017 look
-# for the reason in how the gradients of neighbouring pictures differ.)
+# So the explosion is a fact of the start: within a few steps it is gone, or nearly, while the
+# kernels at the front have grown. What comes after these few steps was not looked at. So this does
+# not show why the plain network fails. (Balduzzi et al. 2017 look for the reason in how the
+# gradients of neighbouring pictures differ.)
 #
 # **The landscape before training.** Now both networks are in the same state: not trained at all, from
 # the same vector.
@@ -909,8 +912,9 @@ claim("Before training, the roughness of the plain network is larger by",
 
 # %% [markdown]
 # So the slides have a point here: by this measure shortcuts make the landscape smooth before any
-# training. (In nats the plain one is the flatter, then as well.) That this is *why* residual networks
-# train, no cell shows.
+# training. (In nats the plain one is the flatter, then as well.) That this is *why* residual
+# networks train, no cell shows. The control is missing here: the plain network of 20 layers does
+# learn. How rough is its landscape before training?
 #
 # ## 8. Further: every rate, and what it costs
 #
@@ -936,7 +940,11 @@ explorers.gallery(
 )
 
 # %% [markdown]
-# The shallow ones. With 56 layers a rate that is too high costs the residual network dearly, too.
+# All but one (table of section 6). The networks of 8 and 20 layers lose little, in nats. The plain
+# one of 56 layers is about equally bad at all its rates. The residual one of 56 layers does *not*
+# forgive the largest: there it ends many times as high as at its best. (For 8 layers the rates are
+# larger.)
+#
 # Do the runs of this page agree with the stored ones? And are our rates the right ones?
 
 # %%
@@ -955,7 +963,10 @@ claim("Without one block, of 20 layers, the residual network names a larger shar
       above=0.4)  # fmt: skip
 
 # %% [markdown]
-# (The plain network of 56 layers varies most from run to run, by rounding alone.)
+# The agreement is one of all six networks together, in powers of ten, and cannot see that one of
+# them does not agree: the plain network of 56 layers. Compare its loss in section 2 with its row in
+# section 6. On this page it ends above all five stored runs, by far more than these differ among
+# themselves. We do not know why.
 #
 # ### Exercise 6: count the parameters
 #
@@ -1054,6 +1065,8 @@ claim("That of its plain twin is larger by no more than", ends["plain twin"] - e
 #   Question?*, ICML 2017.
 # * H. Li, Z. Xu, G. Taylor, C. Studer, T. Goldstein: *Visualizing the Loss Landscape of Neural Nets*,
 #   NeurIPS 2018. Section 5.
+# * L. Xiao et al.: *Dynamical Isometry and a Mean Field Theory of CNNs: How to Train 10,000-Layer
+#   Vanilla Convolutional Neural Networks*, ICML 2018. Section 6.
 # * G. Yang et al.: *A Mean Field Theory of Batch Normalization*, ICLR 2019. Section 3.
 # * S. De, S. L. Smith: *Batch Normalization Biases Residual Blocks Towards the Identity Function in
 #   Deep Networks*, NeurIPS 2020. H. Zhang, Y. N. Dauphin, T. Ma: *Fixup Initialization: Residual

@@ -196,6 +196,26 @@ def test_figures_are_older_than_a_changed_script(monkeypatch, tmp_path, name):
     assert notebooks.drawing_code("lesson") == without
 
 
+def test_figures_are_not_older_than_another_explorer(monkeypatch, tmp_path):
+    lesson = tmp_path / "lesson.py"
+    lesson.write_text("explorers.swarm(surface)")
+    shutil.copytree(FOLDER, tmp_path / "course_utils/explorers")
+    monkeypatch.setattr(notebooks, "ROOT", tmp_path)
+    monkeypatch.setattr(notebooks, "source_path", lambda _: lesson)
+    before = notebooks.drawing_code("lesson")
+    for name, code in (
+        ("other.js", "changed = 1"),
+        ("__init__.py", "\n\ndef other(x):\n    return x\n"),
+        ("style.css", ".explorer.other canvas {\n  width: 1px;\n}\n"),
+    ):
+        with (tmp_path / "course_utils/explorers" / name).open("a") as file:
+            file.write(code)
+        assert notebooks.drawing_code("lesson") == before
+    with (tmp_path / "course_utils/explorers/style.css").open("a") as file:
+        file.write(".explorer.swarm canvas {\n  width: 1px;\n}\n")
+    assert notebooks.drawing_code("lesson") != before
+
+
 def test_the_colours_are_those_of_the_figures(made):
     plotting.set_style()
     assert given(made(signal))["palette"] == [to_hex(f"C{i}") for i in range(10)]

@@ -116,18 +116,31 @@ def code_hash(*sources: str) -> str:
     return hashlib.sha256(repr(trees).encode()).hexdigest()[:16]
 
 
+def without(code: str, suffix: str, explorers: set[str]) -> str:
+    """What the explorers share, without the functions and styles of some of them."""
+    if suffix == ".css":
+        some = "|".join(sorted(explorers))
+        return re.sub(rf"^\.explorer\.({some})\b[^}}]*}}\n", "", code, flags=re.M)
+    tree = ast.parse(code)
+    tree.body = [node for node in tree.body if getattr(node, "name", "") not in explorers]
+    return ast.unparse(tree)
+
+
 def drawing_code(lesson: str) -> str:
     """Hash of what draws for a lesson: Python by what it does, scripts and styles byte for byte."""
     text = source_path(lesson).read_text(encoding="utf-8")
-    called = re.findall(r"\bexplorers\.(\w+)\(", text)
+    called = {*re.findall(r"\bexplorers\.(\w+)\(", text)}
     names = ["plotting.py", f"lessons/{lesson}.py"]
     if called:
         names += [f"explorers/{name}" for name in ("__init__.py", "common.js", "style.css")]
-        names += [f"explorers/{name}.js" for name in sorted({*called})]
+        names += [f"explorers/{name}.js" for name in sorted(called)]
+    others = {path.stem for path in (ROOT / "course_utils/explorers").glob("*.js")} - called
     drawing = hashlib.sha256()
     for path in (ROOT / "course_utils" / name for name in names):
-        code = path.read_bytes() if path.exists() else b""
-        drawing.update(code_hash(code.decode()).encode() if path.suffix == ".py" else code)
+        code = path.read_text(encoding="utf-8") if path.exists() else ""
+        if path.name in ("__init__.py", "style.css"):
+            code = without(code, path.suffix, others)
+        drawing.update((code_hash(code) if path.suffix == ".py" else code).encode())
     return drawing.hexdigest()[:16]
 
 

@@ -1,6 +1,6 @@
 """Layers, rivals and figures of the lesson `convolutions`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -68,6 +68,31 @@ class OwnWindows(keras.layers.Layer):
         seen = [x[i : i + self.reach : self.stride] for i in range(self.width)]
         z = ops.matmul(ops.concatenate(seen, axis=-1), self.kernel) + self.bias[:, None]
         return self.activation(ops.transpose(z, (1, 0, 2)))
+
+
+def best_inside(score: Callable[[float], float], ladder: Sequence[float], start: float) -> float:
+    """Return the best setting that was tried, once its neighbours on the ladder are worse or equal.
+
+    Parameters
+    ----------
+    score : callable
+        Says how good a setting is. It is called once for each that is tried.
+    ladder : sequence of float
+        Settings, in order.
+    start : float
+        The first to be tried with its neighbours: one of the ladder.
+
+    Returns
+    -------
+    float
+        An end of the ladder only if that is the best of all that were tried.
+    """
+    tried: dict[int, float] = {}
+    best, steps = ladder.index(start), range(len(ladder))
+    while new := [k for k in (best - 1, best, best + 1) if k in steps and k not in tried]:
+        tried |= {k: score(ladder[k]) for k in new}
+        best = max(tried, key=tried.get)
+    return ladder[best]
 
 
 def moved_copies(

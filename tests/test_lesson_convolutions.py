@@ -101,6 +101,39 @@ def test_the_nearest_over_moves_are_the_nearest_of_all_moved_copies():
     assert_array_equal(found[3], votes)
 
 
+@pytest.mark.parametrize(
+    "scores, start, expected, asked",
+    [
+        ([1, 2, 5, 4, 3, 0], 2, 2, [1, 2, 3]),
+        ([1, 2, 3, 4, 6, 5], 2, 4, [1, 2, 3, 4, 5]),
+        ([9, 8, 3, 2, 1, 0], 2, 0, [1, 2, 3, 0]),
+        ([0, 1, 2, 3, 4, 5], 4, 5, [3, 4, 5]),
+        ([7, 0, 2, 1, 0, 0], 2, 2, [1, 2, 3]),
+    ],
+)
+def test_the_best_setting_has_neighbours_that_were_tried(scores, start, expected, asked):
+    ladder, seen = [10.0**k for k in range(6)], []
+
+    def score(setting):
+        seen.append(ladder.index(setting))
+        return scores[seen[-1]]
+
+    assert lesson.best_inside(score, ladder, ladder[start]) == ladder[expected]
+    assert seen == asked
+    assert lesson.best_inside(lambda setting: 0, [0.3], 0.3) == 0.3
+
+
+def test_a_forest_of_moved_copies_knows_signals_wherever_they_stand():
+    shapes = np.array([[3, 0, 0, 0, 0, 0, 0, 0], [3, 0, 3, 0, 0, 0, 0, 0]], "float32")
+    known, names = shapes[[0, 1, 0, 1]], np.array([0, 2, 0, 2])
+    moved = np.concatenate([np.roll(shapes, k, axis=1) for k in range(8)])
+    moves = np.random.default_rng(1)
+    found = lesson.forest_over_moves(known, names, moved, (1, 8), copies=40, rng=moves)
+    assert [*found] == [1, 8]
+    for answer in found.values():
+        assert_array_equal(answer, np.tile([0, 2], 8))
+
+
 def test_windows_of_signals():
     seen = lesson.windows_of(X, 5)
     assert seen.shape == (30, 9, 5)

@@ -8,6 +8,7 @@ import pandas as pd
 from keras import ops
 from matplotlib.axes import Axes
 from numpy.lib.stride_tricks import sliding_window_view
+from sklearn.ensemble import ExtraTreesClassifier
 
 # Alternative texts of figures that answer a prediction.
 TEXTS = {
@@ -165,6 +166,46 @@ def nearest_over_moves(
     nearest = y[np.argsort((x**2).sum(axis=1) - 2 * alike, axis=1, kind="stable")[:, : max(ks)]]
     votes = np.eye(y.max() + 1)[nearest]
     return {k: votes[:, :k].sum(axis=1).argmax(axis=1) for k in ks}
+
+
+def forest_over_moves(
+    x: np.ndarray,
+    y: np.ndarray,
+    asked: np.ndarray,
+    features: Sequence[int],
+    copies: int,
+    rng: np.random.Generator,
+) -> dict[int, np.ndarray]:
+    """Name signals by trees that learned from moved copies and vote on ten moves of each signal.
+
+    Parameters
+    ----------
+    x : array, shape (N, L)
+        Signals to learn from.
+    y : array of int, shape (N,)
+        Their labels.
+    asked : array, shape (M, L)
+        Signals to be named.
+    features : sequence of int
+        Numbers of places that a tree may ask at each fork, to try.
+    copies : int
+        How many moved copies of each signal the trees learn from.
+    rng : np.random.Generator
+
+    Returns
+    -------
+    dict of array, shape (M,)
+        For each number of places the label with most votes.
+    """
+    moved = moved_copies(x, y, copies, rng)
+    moves = np.linspace(0, x.shape[1], 10, endpoint=False).astype(int)
+    found = {}
+    for tried in features:
+        seed = int(rng.integers(2**31))
+        forest = ExtraTreesClassifier(60, max_features=tried, random_state=seed).fit(*moved)
+        votes = sum(forest.predict_proba(np.roll(asked, move, axis=1)) for move in moves)
+        found[tried] = forest.classes_[votes.argmax(axis=1)]
+    return found
 
 
 # Figures

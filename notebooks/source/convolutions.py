@@ -310,10 +310,9 @@ claims.check("⟨Ax, G⟩ = ⟨x, AᵀG⟩", (z.numpy() * G).sum(), (x.numpy() *
 #
 # ## 4. What moves with the picture?
 #
-# Call $S$ the shift by one pixel. A layer $f$ is [equivariant](../docs/glossary.md#equivariance)
-# if $f(Sx) = S f(x)$: move the picture, and the
-# feature map moves along. For a convolution this is one line, as every place does the same: at place $i$,
-# $f(Sx)$ sees what $f(x)$ sees at $i - 1$.
+# Call $S$ the shift by one pixel. A layer $f$ is [equivariant](../docs/glossary.md#equivariance) if $f(Sx) =
+# S f(x)$: move the picture, and the feature map moves along. For a convolution the proof is one line, since
+# all places do the same: at place $i$, $f(Sx)$ sees what $f(x)$ sees at $i - 1$.
 #
 # **Predict.** For which of these is $f(Sx) = S f(x)$ exactly true: stride 1 on a picture that is closed to a
 # ring; stride 1 with zeros around the picture; stride 2 on the ring (and $S$ by two pixels, which is one
@@ -525,9 +524,10 @@ claim("The dense network loses this share when the pixels are shuffled", above=-
 #
 # ## 6. What is the gain made of?
 #
-# Was that fair? Shapes stand anywhere, and nobody *told* the dense network. To tell it is [data
+# Was that fair? Shapes stand anywhere, and nobody *told* the dense network. Telling it is called [data
 # augmentation](../docs/glossary.md#data-augmentation): in each step, the training signals are moved around
-# by random numbers of pixels, as the program that makes them does. So we take the gain apart:
+# the ring by random numbers of pixels, which is how the program that makes them places its shapes. So we
+# take the gain apart:
 #
 # * **own windows**: three layers of windows, each place with weights of its own. All places go to the last
 #   layer (*flatten*), as they do in the dense network;
@@ -536,9 +536,9 @@ claim("The dense network loses this share when the pixels are shuffled", above=-
 #
 # These have 600 steps. **Told**, each has 2,400. All rates are chosen by the rule of section 5. The rivals:
 #
-# * a **forest, told**: a [random forest](../docs/glossary.md#random-forest) of a kind that also draws its
-#   thresholds at random. It learns from 40 moved copies of each signal, and votes on ten moves of each
-#   signal that is judged;
+# * a **forest, told**: a [random forest](../docs/glossary.md#random-forest) of the kind that also draws its
+#   thresholds at random. It learns from 40 moved copies of each signal. To name a signal, its trees vote on
+#   ten moves of it;
 # * **nearest, moved**: the nearest training signals, at the best of all 40 moves;
 # * **random windows**: 300 windows of width nine that nobody trains. Take mean and maximum of each map, and
 #   fit these 600 numbers to the classes by least squares with an
@@ -692,9 +692,9 @@ claim("Shuffled, windows fall behind the dense network by",
 # * The *window* is the belief in neighbours, and it is worth most. Telling the dense network of moves does
 #   not make up for it.
 # * *Sharing* is the belief that a shape is the same shape everywhere. Windows of their own can be told so
-#   instead, by moved signals. Told, and trained four times as long, they name more (see the table), and stay
-#   behind windows that share and are told for as long.
-# * The *mean over places* is level with *flatten*: 4,000 signals teach the last layer what it knows.
+#   instead, by moved signals. Told, and trained four times as long, they name more signals rightly (see the
+#   table). They stay behind windows that share and are told for as long.
+# * The *mean over places* is level with *flatten*: with 4,000 signals, the last layer does as well without it.
 # * *Learning the weights* is the surprise. With 250 signals, 300 random windows and a closed formula are
 #   ahead of trained windows that are told. Part of that lead is due to the maxima. With 4,000, trained
 #   windows that are told are level. But it takes many random ones: sixteen are far behind sixteen that are
@@ -714,9 +714,9 @@ claim
 
 # %% [markdown]
 # **What to do with it.** Ask first whether neighbours mean something in your data, and whether a thing is the
-# same thing elsewhere. If both: windows. With few examples, try windows at random and least squares first: they
-# cost a second. And where an answer must not depend on the place, do not trust the architecture. Move the
-# input, and look.
+# same thing elsewhere. If both are true, use windows. With few examples, try random windows and least squares
+# first: they cost a second. And where an answer must not depend on the place, do not trust the architecture.
+# Move the input, and look.
 #
 # Convolutions are at home where this bet pays: photographs, sound, spectra, time series, text as rows of
 # letters, medical scans in three dimensions.
@@ -734,7 +734,7 @@ claim
 # thought about windows, and no measurement.)
 #
 # **Predict.** The first windows of our network are five pixels wide, and a shape is about a dozen. What will
-# they look like, beside how they were drawn at random before training?
+# they look like? How much will be left of what was drawn at random before training?
 
 # %%
 shape = np.array([5, 6, 6.5, 6.5, 6, 5.25, 4.75, 4, 3.5, 3.5, 4, 5])  # a "2" of MNIST-1D
@@ -758,10 +758,10 @@ cosine = (first * start).sum(axis=0) / np.linalg.norm(first, axis=0) / np.linalg
 claim("Cosine of a trained window with its own start, mean", cosine.mean(), above=0.2)
 
 # %% [markdown]
-# No single window is a shape: it is too short. And training leaves much of what was drawn at random. It
-# need not be far from good: among 300 windows drawn at random, the best gets more than half of what the
-# matched filter gets, and among 10,000 more still. That makes it plausible that random windows do well if
-# there are many. *Learned: a window that looks like what it seeks answers it best.*
+# No single window is a shape: it is too short. And training leaves much of what was drawn at random. What is
+# random need not be bad: the best of 300 random windows gets more than half of what the matched filter gets,
+# and the best of 10,000 still more. That makes it plausible that random windows do well if there are many.
+# *Learned: a window that looks like what it seeks answers it best.*
 #
 # ## 8. Further: the pixels of `"same"`
 #
@@ -818,18 +818,18 @@ claims.check("Min–max is undone by a product and a sum", undone / 128, grey / 
 # %% [markdown]
 # Did you expect the grey levels to fail as they came? They do not, at this rate and in these few steps.
 # Min–max and tanh fall behind. Min–max and the z-score are a product and a sum, which the first layer could
-# learn just as well (all but at the border, where zeros come in). So they change no function that the
-# network can be, and only how fast it trains. With another rate or more steps the order may change. What
-# does hold for all: constants such as mean and range come from the training signals alone.
+# learn just as well (all but at the border, where zeros come in). So they do not change which functions the
+# network can learn. They change how fast it trains, and with another rate or more steps the order may change.
+# One rule holds for all of them: take constants such as mean and range from the training signals alone.
 #
 # ## 10. Further: digits that are moved
 #
-# Handwritten digits stand in the middle of their pictures already. What do
-# windows gain there, and what happens to each network if the test digits are moved by some pixels?
+# Handwritten digits stand in the middle of their pictures already. What do windows gain there, and what
+# happens to each network if the test digits are moved by some pixels?
 #
 # **Predict.** A support vector machine, a convolutional network whose maps go into a dense layer
-# (*flatten*), one with global maximum pooling, and both networks told of moves: who survives a move by
-# three of 14 pixels?
+# (*flatten*), one with global maximum pooling, and both networks told of moves: which of them survive a move
+# by three of 14 pixels?
 
 # %%
 order = rng.permutation(5_000)

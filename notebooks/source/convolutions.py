@@ -489,6 +489,7 @@ def networks(build, n, rate, order=slice(None), steps=STEPS):
     return chosen(named)
 
 
+# %%
 right = {}
 for order, pixels in (("in order", slice(None)), ("shuffled", shuffled)):
     right["windows", order] = networks(windows, 4_000, 0.03, pixels)

@@ -135,11 +135,11 @@ claims.check("Two convolutions in a row are one", signal.convolve2d(x, signal.co
 #
 # A picture has [channels](../docs/glossary.md#channel), such as red, green and blue, and a layer has
 # several kernels, its *filters*. Each filter has a weight for each pixel of its window *and each channel*,
-# and makes one channel of the output, a [feature map](../docs/glossary.md#feature-map). Four settings
-# change where the window looks:
+# and makes one channel of the output, a [feature map](../docs/glossary.md#feature-map). Three settings
+# change where the window looks, and pooling is a layer of its own:
 #
 # * **[stride](../docs/glossary.md#stride)** $s$: it moves on by $s$ pixels;
-# * **[padding](../docs/glossary.md#padding)** $p$: so many zeros are put around the picture first;
+# * **[padding](../docs/glossary.md#padding)** $p$: the picture first gets $p$ zeros on each side;
 # * **[dilation](../docs/glossary.md#dilation)** $d$: its pixels lie $d$ apart, so that $k$ of them reach
 #   over $d\,(k - 1) + 1$ pixels;
 # * **[pooling](../docs/glossary.md#pooling)** takes the maximum or the mean over a window, in each channel
@@ -211,7 +211,7 @@ claims.check("On 8 pixels the middles of three are one pixel beside those of one
              middle[3, 8] - middle[1, 8], 1)  # fmt: skip
 
 # %% [markdown]
-# On an even side `"same"` with stride 2 is lopsided for a window of three. Two paths through a network, one
+# On an even side `"same"` with stride 2 is lopsided for a window of three; on seven pixels it is not. Two paths through a network, one
 # through a window of three and one through a window of one, look at *different pixels*, and are then added.
 # The lesson [`resnet`](resnet.ipynb) meets such a pair.
 #

@@ -211,9 +211,9 @@ claims.check("On 8 pixels the middles of three are one pixel beside those of one
              middle[3, 8] - middle[1, 8], 1)  # fmt: skip
 
 # %% [markdown]
-# On an even side `"same"` with stride 2 is lopsided for a window of three; on seven pixels it is not. Two paths through a network, one
-# through a window of three and one through a window of one, look at *different pixels*, and are then added.
-# The lesson [`resnet`](resnet.ipynb) meets such a pair.
+# On an even side `"same"` with stride 2 is lopsided for a window of three. (On seven pixels it is not.) Two
+# paths through a network, one through a window of three and one through a window of one, then look at
+# *different pixels*, and are added. The lesson [`resnet`](resnet.ipynb) meets such a pair.
 #
 # ### Exercise 3: count the parameters
 #

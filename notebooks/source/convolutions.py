@@ -360,7 +360,7 @@ claim("Digits moved by one pixel at stride 2: the map is off by this share of it
 
 # %% [markdown]
 # On the ring, stride 1 is exact, and so is a shift by a whole stride. Zeros around the picture disturb its
-# border, which on digits is only paper. With stride 2 a shift by one pixel shows the window *other pixels*,
+# border, which on digits is almost only paper. With stride 2 a shift by one pixel shows the window *other pixels*,
 # and neither of the two shifts of the small map that come near makes up for it. On noise the maps have
 # nothing to do with each other, and two such maps are further apart than either is large. (Zhang 2019 finds
 # the same trouble with pooling.)
@@ -636,10 +636,10 @@ record = {
 }  # fmt: skip
 
 # %% [markdown]
-# Below are the means over the five stored data sets (blue: trained; orange: random windows), with standard
-# errors, and in the table beside them what this run has measured. A single run differs by more than the
-# standard error, and its rows for 250 signals all learn from the same 250: they tend to be high or low
-# together.
+# Below are the means over the five stored data sets (blue: trained networks; orange: random windows;
+# grey: other rivals), with standard errors, and in the table beside them what this run has measured. A single
+# run differs by more than the standard error, and its rows for 250 signals all learn from the same 250: they
+# tend to be high or low together.
 
 # %%
 stored = data.stored_table("convolutions")
@@ -701,7 +701,7 @@ claim("Shuffled, windows fall behind the dense network by",
 #   windows that are told are level. But it takes many random ones: sixteen are far behind sixteen that are
 #   trained.
 #
-# Random windows cost a second. (Dempster et al. 2020 made them a standard for time series.) These signals
+# Random windows cost seconds. (Dempster et al. 2020 made them a standard for time series.) These signals
 # are simple, and the result need not carry over to photographs. Measure it. *Learned: a window saves
 # examples, and with few examples its weights need not be learned at all.*
 #
@@ -716,7 +716,7 @@ claim
 # %% [markdown]
 # **What to do with it.** Ask first whether neighbours mean something in your data, and whether a thing is the
 # same thing elsewhere. If both are true, use windows. With few examples, try random windows and least squares
-# first: they cost a second. And where an answer must not depend on the place, do not trust the architecture.
+# first: they cost seconds. And where an answer must not depend on the place, do not trust the architecture.
 # Move the input, and look.
 #
 # Convolutions are at home where this bet pays: photographs, sound, spectra, time series, text as rows of
@@ -888,7 +888,7 @@ claim("Unmoved, windows are ahead of a support vector machine by no more than",
 # Where nothing moves, a support vector machine on bare pixels is about as good as these small networks.
 # (Neither was tuned, and with more digits, larger networks are ahead: LeCun et al. 1998.) Windows whose
 # maps are flattened help for a pixel or two, and at three they are lost as well. Pooling helps, and being
-# told helps more. Once told, *flatten* hardly needs the pooling.
+# told helps more, for both at a price where nothing moves. Once told, *flatten* hardly needs the pooling.
 #
 # ## 11. Further: larger pictures, and a chessboard
 #

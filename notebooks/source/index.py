@@ -35,7 +35,7 @@
 # | 3 | [training_deep_networks](training_deep_networks.ipynb) | What keeps a deep network trainable? | 1 | ASTRO, NC | 85 + 30 |
 # | 4 | [optimizers](optimizers.ipynb) | Which way down the loss is the fastest, and how would you know? | 1 | ASTRO | 90 + 45 |
 # | 5 | [hyperparameters](hyperparameters.ipynb) | The best of 1,300 scores says .07: what is it really? | 2, 4 | ASTRO | 85 + 40 |
-# | 6 | `convolutions` | What is gained by looking through a small window? | 1 | NC | planned |
+# | 6 | [convolutions](convolutions.ipynb) | What is gained by looking through a small window? | 1 | NC | 90 + 25 |
 # | 7 | [resnet](resnet.ipynb) | A deeper network contains the shallower one. So why is it worse, even on its own training data? | 3, 4, 6 | ASTRO | 95 + 5 |
 # | 8 | `transfer_learning` | When are somebody else's weights worth having? | 6 | ASTRO | planned |
 # | 9 | `recurrent` | How does a network remember what came before? | 1 | NC | planned |
@@ -52,8 +52,8 @@
 #
 # <!-- end of the map -->
 #
-# Until the planned lessons are there, some others ask for convolutions, the normal distribution and
-# Bayes' rule from elsewhere.
+# Until the planned lessons are there, some others ask for the normal distribution and Bayes' rule from
+# elsewhere.
 
 # %% [markdown]
 # ## Beside the lessons

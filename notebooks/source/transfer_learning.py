@@ -264,8 +264,8 @@ exercises.q2.check(prepare)
 # ### Exercise 3: freezing, and when
 #
 # In Keras a layer is frozen by `layer.trainable = False`. Our model has
-# $144 + 2904 + 2904 + 125 = 6077$ weights, the last 125 of them in the head. **How many are changed by the last
-# line** of each of these?
+# $144 + 2904 + 2904 + 125 = 6077$ weights, the last 125 of them in the head. **How many does the last line train**
+# in each of these?
 #
 # ```python
 # # a

@@ -382,8 +382,8 @@ plotting.show(lesson.TEXTS["rates"])
 # %%
 claim("10 labels: fine-tuned at its best rate, their network is ahead of a new head only by",
       tested(by_rate) - race["head only"][10], above=0.03)  # fmt: skip
-claim("Fine-tuned at the largest rate, it names old kinds rightly in a share of", still[-1],
-      below=0.5)  # fmt: skip
+claim("Fine-tuned at the largest rate, their network names old kinds rightly in a share of",
+      still[-1], below=0.5)  # fmt: skip
 
 # %% [markdown]
 # The green line is section 2: their weights unmoved, with the best head. On the far left fine-tuning is below it,
@@ -677,7 +677,7 @@ for text, a, b, labels, bounds in (
      "fine-tuned", "from scratch", [1], {"above": 0.05}),
     ("200 labels: a network fine-tuned from their weights is ahead of one from scratch by",
      "fine-tuned", "from scratch", [200], {"below": 0.04}),
-    ("1 to 10 labels: with only their final layers trained, it is ahead of one from scratch by",
+    ("1 to 10 labels: their network, final layers trained, is ahead of one from scratch by",
      "final layers", "from scratch", FEW, {"above": 0.03}),
     ("200 labels: 144 numbers of their frozen network are ahead of a head on 24 means by",
      "their network", "head only", [200], {"above": 0.03}),
@@ -723,13 +723,13 @@ pd.DataFrame({name: ((rates == RATES[0]) | (rates == RATES[-1])).sum(axis=0)
 kept = {name: np.array([seed["sources"][name] for seed in stored]) for name in by_source}
 lost = {name: (kept["as in section 2"] - values).mean(axis=1) for name, values in kept.items()}
 for name in ("half rate", "ten of each kind"):
-    claim(f"5 to 50 labels, source {name}: frozen features lose",
+    claim(f"5 to 50 labels, source '{name}': a head on frozen features loses",
           **claims.mean_and_error(lost[name], OVER), above=0.03)  # fmt: skip
 for name in ("scrambled", "other shapes"):
     print(f"{name}: lost {{value:.2f}} ± {{se:.2f}}".format(**claims.mean_and_error(lost[name])))
 live = np.array([record["race"][name] for name in race])
 means = [values.mean(axis=0) for values in five.values()]
-claim("This run agrees with the five stored ones, mean distance",
+claim("Mean distance in accuracy between this run and the five stored ones",
       np.abs(live - means).mean(), below=0.05)  # fmt: skip
 pd.DataFrame({name: values.mean(axis=0) for name, values in kept.items()},
              index=some).round(2).rename_axis("labels")  # fmt: skip
@@ -774,7 +774,7 @@ print(
     f"Share of the loss that the same input brings back: "
     f"{back / (each['full rate, full rate'].mean() - each['full rate, half rate'].mean()):.1f}"
 )
-claim("With 10 labels, a source with the same half rate is ahead of one with the full rate by",
+claim("10 labels at half rate: a source at half rate is ahead of one at full rate by",
       **claims.mean_and_error(each["half rate, half rate"] - each["full rate, half rate"],
                               "draws of labels, one source, one test set"), above=0)  # fmt: skip
 

@@ -15,7 +15,7 @@
 # | **Slides** | *Machine Learning for Astrophysics: Deep Learning*, transfer learning |
 # | **You will be able to** | freeze a network and fine-tune it; say which rivals a pretrained network has to beat, and beat it yourself; carry over from old kinds to new ones which differences do not matter; test the slides' three conditions |
 # | **You need** | the lesson [`convolutions`](convolutions.ipynb); covariance matrices and their eigenvectors |
-# | **Time** | 90 minutes, and 15 more for what is marked *further* |
+# | **Time** | 90 minutes, and 10 more for what is marked *further* |
 
 # %% tags=["nbval-ignore-output"]
 import course_utils
@@ -760,7 +760,7 @@ claim
 halved = np.repeat(x_old[:known, ::2], 2, axis=1)
 same_input = learn(scratch, halved, y_old[:known], **THEIRS)
 slow_x = np.repeat(x[:, ::2], 2, axis=1)
-few = [draw(10) for _ in range(DRAWS)]
+few = [draw(10) for _ in range(DRAWS // 2)]
 each = {}
 for name, weights, seen in (
     ("full rate, full rate", source, x),
@@ -808,7 +808,7 @@ cnn.compile(keras.optimizers.Adam(0.003), model.loss)
 body = keras.Model(cnn.inputs[0], cnn.layers[-2].output)
 x, y = pictures[~low], digits.y[~low] - 5  # from here on x and y are pictures
 seen = {"pixels": x.reshape(len(x), -1), "untrained": body(x).numpy()}
-training.fit(cnn, pictures[low], digits.y[low], epochs=5, batch_size=50)
+training.fit(cnn, pictures[low], digits.y[low], epochs=3, batch_size=50)
 seen["frozen"] = body(x).numpy()
 
 # %%

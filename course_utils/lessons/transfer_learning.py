@@ -38,18 +38,18 @@ TEXTS = {
     "cover": "Five signals of kinds that have many labels, and below them five of kinds that have "
     "few. All are wavy lines.",
     "filters": "Twelve windows of the first layer before and after training: bumps, slopes and "
-    "zigzags in both. A signal with a deep dip. The answers of the third layer to it: many units "
+    "zigzags in both. A signal with a deep dip. The answers of the third layer to it: most units "
     "at one place or two, some at none.",
     "rates": "Accuracy against the learning rate. On the new kinds it begins below the head only, "
-    "is above it at middle rates, and falls at the largest. On the old kinds it falls all the way, "
-    "to guessing.",
+    "is above it at middle rates, and falls at the largest. On the old kinds it falls from nearly 1 "
+    "to a third.",
     "race": "Accuracy against labels for each kind. A fine-tuned network and one with trained "
     "final layers are above the one from scratch with few labels; the head only ends below all.",
     "windows": "Random windows run close to the fine-tuned network, and above the untrained twin.",
     "scatter": "The three sets of features without the scatter S, and dashed with it. With 5 and "
     "10 labels random windows with S are highest.",
     "sources": "Accuracy of a head on the frozen features of six sources, for 5, 10 and 50 labels. "
-    "The untrained network is lowest; the others lie between it and the source of section 2.",
+    "The untrained network is lowest; with 10 and 50 labels the source of section 2 is highest.",
     "stored": "Means and ranges over five sources. On the left accuracy against labels for seven "
     "methods, on the right how far each is above the fine-tuned network.",
 }

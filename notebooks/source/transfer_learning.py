@@ -238,7 +238,7 @@ plotting.show(lesson.TEXTS["filters"])
 
 # %% [markdown]
 # Their windows look for bumps, slopes and zigzags, which any signal has. So do the random ones that they began
-# with. In the third layer many units answer at one or two places, and some nowhere.
+# with. In the third layer most units answer at a few places, and some nowhere.
 #
 # **The slides' recipe.** "Take the other model, freeze the weights of the first layers and train the weights
 # of the final layers (or even just the output layer) on your training set." *Frozen* means: their weights stay
@@ -424,7 +424,7 @@ lesson.draw_race(plt.subplots()[1], LABELS, {name: race[name] for name in shown}
 plotting.show(lesson.TEXTS["race"])
 
 # %% [markdown]
-# With few labels their weights are worth a lot. With 200 the start hardly matters any more, and a head on 24 means
+# With few labels their weights are worth a lot. With 200 the start matters little any more, and a head on 24 means
 # stays behind. *Learned: somebody else's weights are a start, and they are worth most where you have least.*
 #
 # ## 5. Weights that nobody trained
@@ -467,7 +467,7 @@ lesson.draw_race(plt.subplots()[1], LABELS, {name: race[name] for name in shown}
 plotting.show(lesson.TEXTS["windows"])
 
 # %% [markdown]
-# In section 2, with 24 means, their network was far ahead of its twin. With 144 numbers most of this lead is gone:
+# In section 2, with 24 means, their network was far ahead of its twin. With 144 numbers this lead has melted away:
 # a good part of what their training had done was to put into 24 means what otherwise takes more numbers. And
 # nothing obliges you to take just this network. Random windows cost nothing, so you can have many, and wide ones,
 # and they come close to the fine-tuned network. Section 4 alone would be a success story.
@@ -706,7 +706,7 @@ for a, b in (
 # labels are few, and little where there are many; if you train only the final layers, you get a good part of
 # this. With a head on 24 means they are worth a lot, too. But keep 144 numbers, and most of that is there without
 # their training. The scatter lifts their network, which then is ahead of its twin with the same help. In these
-# five, random windows come close to the fine-tuned network, and with the scatter, for which nothing was trained,
+# five, random windows are level with the fine-tuned network, and with the scatter, for which nothing was trained,
 # they are ahead of all.
 #
 # Were the seven rates enough? Five seeds and five numbers of labels are 25 choices, and so many of them fell on
@@ -736,8 +736,7 @@ pd.DataFrame({name: values.mean(axis=0) for name, values in kept.items()},
 
 # %% [markdown]
 # Half the rate costs something. What the other three lose differs a lot from source to source, so it is printed
-# without a verdict: five sources do not settle what little data and a scrambled order cost. And shapes that are
-# no digits lose nothing on average.
+# without a verdict: five sources do not settle what little data, a scrambled order or other shapes cost.
 #
 # ### What stays
 

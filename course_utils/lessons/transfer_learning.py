@@ -41,8 +41,8 @@ TEXTS = {
     "zigzags in both. A signal with a deep dip. The answers of the third layer to it: most units "
     "at one place or two, some at none.",
     "rates": "Accuracy against the learning rate. On the new kinds it begins below the head only, "
-    "is above it at middle rates, and falls at the largest. On the old kinds it falls from nearly 1 "
-    "to a third.",
+    "is above it at middle rates, and falls at the largest. On the old kinds it falls from nearly "
+    "1 to a third.",
     "race": "Accuracy against labels for each kind. A fine-tuned network and one with trained "
     "final layers are above the one from scratch with few labels; the head only ends below all.",
     "windows": "Random windows run close to the fine-tuned network, and above the untrained twin.",

@@ -519,7 +519,6 @@ exercises.q4.check(scatter_within)
 # %%
 # fmt: off
 LAMBDAS = [1e-6, 1e-4, 0.01, 0.1, 1, 10]
-
 def within(h, y):
     means = np.stack([h[y == kind].mean(axis=0) for kind in range(5)])
     rest = (h - means[y]).astype(float)

@@ -42,6 +42,16 @@ def test_the_best_setting_is_chosen_and_the_first_of_equals():
     assert lesson.chosen(answers, lambda each: -each[1])[0] == 1
 
 
+def test_moves_shift_each_signal_on_its_own_and_only_in_training():
+    moves, x = lesson.Moves(seed=0), np.random.default_rng(0).normal(size=(30, 8, 1))
+    np.testing.assert_array_equal(moves(x), np.float32(x))
+    moved = moves(x, training=True).numpy()
+    every = np.float32([np.roll(x, k, axis=1) for k in range(8)])
+    shifts = (moved == every).all(axis=(2, 3))
+    assert (shifts.sum(axis=0) == 1).all()
+    assert len(set(shifts.argmax(axis=0))) > 3
+
+
 def test_figures_draw_each_method_in_its_colour():
     labels, names = [1, 5], list(lesson.COLOURS)
     ax = plt.subplots()[1]
@@ -53,4 +63,12 @@ def test_figures_draw_each_method_in_its_colour():
     axes = plt.subplots(1, 2, layout="constrained")[1]
     lesson.draw_stored(axes, labels, {name: np.full((3, 2), 0.5) for name in names})
     assert len(axes[0].lines) == len(axes[1].lines) == len(names)
+    plt.close("all")
+
+
+def test_sources_are_drawn_under_the_name_of_what_was_kept():
+    ax = plt.subplots()[1]
+    lesson.draw_sources(ax, [5, 10], {name: [0.5, 0.6] for name in "abcdef"}, "24 means")
+    assert len(ax.lines) == 6
+    assert ax.get_title() == "24 means"
     plt.close("all")

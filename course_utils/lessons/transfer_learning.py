@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+import keras
 import numpy as np
 import seaborn as sns
+import tensorflow as tf
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 from numpy.typing import ArrayLike
@@ -53,6 +55,27 @@ TEXTS = {
     "stored": "Means and ranges over five sources. On the left accuracy against labels for seven "
     "methods, on the right how far each is above the fine-tuned network.",
 }
+
+
+class Moves(keras.layers.Layer):
+    """Shift each signal around its end by a random number of pixels; only during training.
+
+    Parameters
+    ----------
+    seed : int
+    """
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self.seed = keras.random.SeedGenerator(seed)
+
+    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Return signals of shape (batch, pixels, 1), shifted in training and else as they are."""
+        if not training:
+            return x
+        pixels = x.shape[1]
+        k = keras.random.randint((tf.shape(x)[0], 1), 0, pixels, seed=self.seed)
+        return tf.gather(x, (tf.range(pixels) + k) % pixels, axis=1, batch_dims=1)
 
 
 def shapes(rng: np.random.Generator, kinds: int = 5) -> np.ndarray:
@@ -151,13 +174,15 @@ def draw_stored(
     axes[0].figure.legend(handles, names, loc="outside lower center", ncols=4)
 
 
-def draw_sources(ax: Axes, labels: Sequence[int], found: Mapping[str, Sequence[float]]) -> None:
-    """Draw accuracy of a head on the frozen features of each source."""
+def draw_sources(
+    ax: Axes, labels: Sequence[int], found: Mapping[str, Sequence[float]], kept: str
+) -> None:
+    """Draw accuracy of a head on the frozen features of each source; `kept` names the features."""
     colours = [COLOURS["head only"], *(_PALETTE[n] for n in (3, 8, 9, 1)), "0.5"]
     for (name, values), mark, colour in zip(found.items(), "osD^vx", colours, strict=True):
         ax.plot(labels, values, mark + "-", color=colour, label=name)
     _label_axis(ax, labels)
-    ax.set(ylim=(0.3, 0.9))
+    ax.set(ylim=(0.3, 0.95), title=kept)
 
 
 def ridge(

@@ -300,8 +300,9 @@ _close = {"half rate": False, "ten of each kind": False, "scrambled": False, "ot
 
 q5 = Exercise(
     answer=_close,
-    praise="Nothing in the conditions says that their kinds must look like yours. Whether the "
-    "promise is kept is seen in the next cell.",
+    praise="That is what the conditions promise: nothing in them says that their kinds must look "
+    "like yours. What they are worth is measured in the next cell, and over five sources in "
+    "section 8.",
     mistakes={
         "digits only": (
             {"half rate": True, "other shapes": False},

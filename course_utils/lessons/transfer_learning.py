@@ -40,20 +40,22 @@ TEXTS = {
     "cover": "Five signals of kinds that have many labels, and below them five of kinds that have "
     "few. All are wavy lines.",
     "filters": "Twelve windows of the first layer before and after training: bumps, slopes and "
-    "zigzags in both. A signal with a deep dip. The answers of the third layer to it: most units "
-    "at one place or two, some at none.",
+    "zigzags in both. A signal with a deep dip. The answers of the third layer to it: some units "
+    "nearly everywhere, some at one place or two, some at none.",
     "rates": "Accuracy against the learning rate. On the new kinds it begins below the head only, "
     "is above it at middle rates, and falls at the largest. On the old kinds it falls from nearly "
     "1 to a third.",
-    "race": "Accuracy against labels for each kind. A fine-tuned network and one with trained "
-    "final layers are above the one from scratch with few labels; the head only ends below all.",
+    "race": "Accuracy against labels for each kind. With 1 and 5 labels a fine-tuned network and one "
+    "with trained final layers are far above the one from scratch, which with 50 and 200 is between "
+    "them. The head only ends far below all.",
     "windows": "Random windows run close to the fine-tuned network, and above the untrained twin.",
-    "scatter": "The three sets of features without the scatter S, and dashed with it. With 5 and "
+    "scatter": "The three sets of features without the scatter S, and dashed with it. With 1, 5 and "
     "10 labels random windows with S are highest.",
-    "sources": "Accuracy of a head on the frozen features of six sources, for 5, 10 and 50 labels. "
-    "The untrained network is lowest; with 10 and 50 labels the source of section 2 is highest.",
-    "stored": "Means and ranges over five sources. On the left accuracy against labels for seven "
-    "methods, on the right how far each is above the fine-tuned network.",
+    "sources": "Accuracy against labels for six sources. With 24 means the untrained network is "
+    "lowest, and with 10 and 50 labels the source of section 2 is highest. With 144 numbers the "
+    "untrained network is highest.",
+    "stored": "Means over five sources, and two ranges. On the left accuracy against labels for "
+    "seven methods, on the right how far each is above the fine-tuned network.",
 }
 
 
@@ -123,7 +125,7 @@ def draw_layers(
     axes[2].set(xlabel="pixel", title="a signal of a new kind")
     shown = deep / np.maximum(deep.max(axis=0), 1e-9)
     axes[3].imshow(shown.T, aspect="auto", cmap="cividis", interpolation="nearest")
-    axes[3].set(xlabel="place", ylabel="unit", title="answers of layer 3")
+    axes[3].set(xlabel="place", ylabel="unit", title="answers of layer 3 (largest: 1)")
 
 
 def draw_rates(
@@ -156,7 +158,7 @@ def draw_race(ax: Axes, labels: Sequence[int], found: Mapping[str, Mapping[int, 
 def draw_stored(
     axes: Sequence[Axes], labels: Sequence[int], stored: Mapping[str, np.ndarray]
 ) -> None:
-    """Draw mean and range over sources, {method: (sources, labels)}, and each beside fine-tuned."""
+    """Draw means over sources, {method: (sources, labels)}, two ranges, and all beside fine-tuned."""
     for name, values in stored.items():
         for ax, shown in zip(axes, (values, values - stored["fine-tuned"]), strict=True):
             line = _line(name)
@@ -164,8 +166,9 @@ def draw_stored(
                 ax.axhline(0, color=line["color"])
                 continue
             ax.plot(labels, shown.mean(axis=0), **line)
-            low, high = shown.min(axis=0), shown.max(axis=0)
-            ax.fill_between(labels, low, high, color=line["color"], alpha=0.12, lw=0)
+            if name in ("from scratch", "random windows + S"):
+                low, high = shown.min(axis=0), shown.max(axis=0)
+                ax.fill_between(labels, low, high, color=line["color"], alpha=0.15, lw=0)
     for ax in axes:
         _label_axis(ax, labels)
         ax.get_legend().remove()

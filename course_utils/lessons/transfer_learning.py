@@ -45,12 +45,12 @@ TEXTS = {
     "rates": "Accuracy against the learning rate. On the new kinds it begins below the head only, "
     "is above it at middle rates, and falls at the largest. On the old kinds it falls from nearly "
     "1 to a third.",
-    "race": "Accuracy against labels for each kind. With 1 and 5 labels a fine-tuned network and one "
-    "with trained final layers are far above the one from scratch, which with 50 and 200 is between "
-    "them. The head only ends far below all.",
+    "race": "Accuracy against labels for each kind. With 1 and 5 labels a fine-tuned network and "
+    "one with trained final layers are far above the one from scratch, which with 50 and 200 is "
+    "between them. The head only ends far below all.",
     "windows": "Random windows run close to the fine-tuned network, and above the untrained twin.",
-    "scatter": "The three sets of features without the scatter S, and dashed with it. With 1, 5 and "
-    "10 labels random windows with S are highest.",
+    "scatter": "The three sets of features without the scatter S, and dashed with it. With 1, 5 "
+    "and 10 labels random windows with S are highest.",
     "sources": "Accuracy against labels for six sources. With 24 means the untrained network is "
     "lowest, and with 10 and 50 labels the source of section 2 is highest. With 144 numbers the "
     "untrained network is highest.",
@@ -158,7 +158,7 @@ def draw_race(ax: Axes, labels: Sequence[int], found: Mapping[str, Mapping[int, 
 def draw_stored(
     axes: Sequence[Axes], labels: Sequence[int], stored: Mapping[str, np.ndarray]
 ) -> None:
-    """Draw means over sources, {method: (sources, labels)}, two ranges, and all beside fine-tuned."""
+    """Draw means over sources, {method: (sources, labels)}, and each beside fine-tuned."""
     for name, values in stored.items():
         for ax, shown in zip(axes, (values, values - stored["fine-tuned"]), strict=True):
             line = _line(name)

@@ -645,8 +645,8 @@ plotting.show(lesson.TEXTS["sources"])
 # %% [markdown]
 # With 24 means all sources stay above the untrained network, even those that break a condition. But *other shapes*,
 # which breaks none, is behind two that do with 10 and 50 labels. And with 144 numbers the untrained network is
-# level with the best source or ahead. So a ranking of sources belongs to a readout. (At half rate your signals
-# also hold less: section 9 takes the two apart.)
+# level with the best source or ahead. So a ranking of sources belongs to one way of reading them out. (At half
+# rate your signals also hold less: section 9 takes the two apart.)
 #
 # The record of this run, for the next section:
 
@@ -792,11 +792,6 @@ for name, weights, seen in (
     h = features(weights, seen)
     each[name] = np.array([tested(logistic(h, rows)) for rows in few])
     print(f"their signals, yours: {name}: {each[name].mean():.2f}")
-back = each["half rate, half rate"].mean() - each["full rate, half rate"].mean()
-print(
-    f"Share of the loss that the same input brings back: "
-    f"{back / (each['full rate, full rate'].mean() - each['full rate, half rate'].mean()):.1f}"
-)
 claim("10 labels at half rate: a source at half rate is ahead of one at full rate by",
       **claims.mean_and_error(each["half rate, half rate"] - each["full rate, half rate"],
                               "draws of labels, one source, one test set"), above=0)  # fmt: skip
@@ -878,7 +873,7 @@ claim("MNIST, 10 labels: an untrained network is ahead of random dense units by"
 #   2019. K. He, R. Girshick, P. Dollár: *Rethinking ImageNet Pre-training*, ICCV 2019. What is left of the gain
 #   when the rival from scratch is tuned and trained for longer; and how much is left where labels are few.
 # * Y. Tian, Y. Wang, D. Krishnan, J. B. Tenenbaum, P. Isola: *Rethinking Few-Shot Image Classification: A Good
-#   Embedding Is All You Need?*, ECCV 2020. The other side: a frozen trained network, and a linear readout.
+#   Embedding Is All You Need?*, ECCV 2020. The other side: a frozen trained network, and a linear model on it.
 # * A. Kumar, A. Raghunathan, R. Jones, T. Ma, P. Liang: *Fine-Tuning Can Distort Pretrained Features and
 #   Underperform Out-of-Distribution*, ICLR 2022. Fit the head first, then train all: a better start than the
 #   random head of section 3.

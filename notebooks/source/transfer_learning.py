@@ -4,9 +4,8 @@
 # **When are somebody else's weights worth having?**
 #
 # You have a handful of labelled signals. Somebody else has thousands, of other kinds, and a network that was
-# trained on them. The slides say: freeze its first layers, and train the last ones on your own signals. You do so,
-# and compare it with a start from nothing, with methods that cost almost nothing, and with a network that nobody
-# has trained.
+# trained on them. The slides say: freeze its first layers, and train the last ones on your signals. You do so, and
+# compare it with a start from nothing, with methods that cost almost nothing, and with an untrained network.
 #
 # ![Five signals of kinds with many labels, and five of kinds with few.](figures/transfer_learning.png)
 #
@@ -61,7 +60,7 @@ lesson.draw_cover(plt.subplots(2, 5, figsize=(11, 4))[1], signals.x, signals.y)
 plotting.show(lesson.TEXTS["cover"])
 
 # %% [markdown]
-# The new kinds' signals fall into three parts: a *pool* from which labels are drawn, the same number for each
+# The new kinds' signals fall into three parts: a *pool* from which labels are drawn, as many for each
 # kind; 500 *validation* signals; and the rest for the *test*. One rule holds for every method but the three of
 # section 4, where the stored table follows it: its **setting** is tried at several values (two settings in
 # pairs). We take the value with the best [accuracy](../docs/glossary.md#accuracy) on the validation signals, and
@@ -94,7 +93,7 @@ def tested(answers):
 # %% [markdown]
 # The cheapest rivals see the pixels and nothing else. One fits the five kinds by *least squares* with an
 # [L2 penalty](../docs/glossary.md#l2-penalty), as in `convolutions`; its setting is the penalty. The other, the
-# *nearest neighbour*, answers with the kind of the most similar labelled signal. It has no setting.
+# *nearest neighbour*, answers with the kind of the most similar labelled signal.
 #
 # ### Exercise 1: the missing baseline
 #
@@ -274,7 +273,7 @@ exercises.q3.check(changed)
 # exercises.q3.hint()  # and .solution()
 
 # %% [markdown]
-# We let Keras answer, with two dense layers of 328 and 45 weights.
+# Keras answers, with two dense layers of 328 and 45 weights.
 
 
 # %%
@@ -383,8 +382,8 @@ claim("Fine-tuned at the largest rate, their network names old kinds rightly in 
 # No comparison is fair without the same network **from scratch**: random first weights, the same signals, also
 # told about moves. And between "head only" and "all weights" lies the first half of the slide's recipe: freeze
 # layers 1 and 2, and train the **final layers**, layer 3 and the head. To save time, each of the three has one
-# rate here, and 200 to 400 steps. But their network has 700 steps behind it, and one from scratch has not. So
-# the five seeds of section 8 try five rates, and 700 steps more.
+# rate here, and 200 to 400 steps. But their network has 700 steps behind it. So the five seeds of section 8 try
+# five rates, each without and (but for the largest) with 700 steps more.
 #
 # **Predict.** Draw accuracy against labels, for 1, 5, 10, 50 and 200 labels of each kind: fine-tuned, final
 # layers, head only, from scratch. Do the curves cross?
@@ -475,8 +474,8 @@ plotting.show(lesson.TEXTS["windows"])
 # what their training had done was to put into 24 means what otherwise takes more numbers. Random windows cost
 # nothing, so you can have many, and wide ones, and they come close to the fine-tuned network.
 #
-# *Learned: before you praise somebody's weights, try the same network without them, read out as richly as you
-# can, and many weights that are nobody's.*
+# *Learned: before you praise somebody's weights, try the same network without them, read out richly, and many
+# weights that are nobody's.*
 #
 # ## 6. What is worth carrying over?
 #

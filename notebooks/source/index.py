@@ -37,7 +37,7 @@
 # | 5 | [hyperparameters](hyperparameters.ipynb) | The best of 1,300 scores says .07: what is it really? | 2, 4 | ASTRO | 85 + 40 |
 # | 6 | [convolutions](convolutions.ipynb) | What is gained by looking through a small window? | 1 | NC | 90 + 25 |
 # | 7 | [resnet](resnet.ipynb) | A deeper network contains the shallower one. So why is it worse, even on its own training data? | 3, 4, 6 | ASTRO | 95 + 5 |
-# | 8 | `transfer_learning` | When are somebody else's weights worth having? | 6 | ASTRO | planned |
+# | 8 | [transfer_learning](transfer_learning.ipynb) | When are somebody else's weights worth having? | 6 | ASTRO | 90 + 10 |
 # | 9 | `recurrent` | How does a network remember what came before? | 1 | NC | planned |
 # | 10 | [autoencoders](autoencoders.ipynb) | What is worth keeping of a picture? | 1 | BNN, NC, ASTRO | 110 + 5 |
 # | 11 | [var_mod](var_mod.ipynb) | How probable is a picture, and where do new ones come from? | 10 | L4, BNN, NC, ASTRO | 110 + 20 |

@@ -20,6 +20,7 @@ from course_utils.lessons.resnet import blocks
 
 FILTERS = (8, 16, 32)  # of the three stages
 CLASSES = 10
+_NATS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10)  # ticks of axes of losses
 _STYLE = {"plain": ("C0", "-"), "residual": ("C1", "--")}
 
 # Alternative texts of figures that answer a prediction.
@@ -128,6 +129,36 @@ def identity_start(w: np.ndarray, depth: int, noise: float) -> np.ndarray:
     return join(every)
 
 
+def batch_norm(z: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:
+    """Return gamma (z - mean) / √(var + 0.001) + beta, of the shape of z.
+
+    Parameters
+    ----------
+    z : array, shape (N, height, width, channels)
+        Mean and variance of each channel are those of this batch.
+    gamma, beta : array, shape (channels,)
+    """
+    return tf.compat.v1.nn.fused_batch_norm(z, gamma, beta, epsilon=1e-3, is_training=True)[0]
+
+
+def adam(
+    dw: tf.Tensor, step: int = 0, m: tf.Tensor = 0.0, v: tf.Tensor = 0.0
+) -> tuple[tf.Tensor, list]:
+    """Return the direction of a step of Adam (Kingma and Ba 2015), and what the next one needs.
+
+    β₁ = 0.9, β₂ = 0.999, ε = 1e-7, as in Keras.
+
+    Parameters
+    ----------
+    dw : array, shape (P,)
+        The gradient.
+    step, m, v
+        What the step before returned; nothing at the first one.
+    """
+    step, m, v = step + 1, 0.9 * m + 0.1 * dw, 0.999 * v + 0.001 * dw**2
+    return m / (1 - 0.9**step) / (tf.sqrt(v / (1 - 0.999**step)) + 1e-7), [step, m, v]
+
+
 def translated(branch: Callable) -> Callable:
     """Have TensorFlow translate branch(x, block, *how) once for all blocks of one shape.
 
@@ -210,8 +241,9 @@ def draw_curves(axes: Sequence[Axes], curves: dict[tuple[str, int], np.ndarray])
         ax.set(title=kind, xlabel="pass through the training digits")
         ax.set_xticks(range(1, 1 + max(map(len, each.values()))))
         ax.legend(fontsize=13)
-    axes[1].text(1, 1.08 * np.log(CLASSES), "guessing", fontsize=12)
+        ax.text(len(curve), 1.12 * np.log(CLASSES), "guessing", fontsize=12, ha="right")
     axes[0].set_ylabel("training loss (nats)")
+    _plain_ticks(axes[0])
 
 
 def draw_gradients(axes: Sequence[Axes], norms: dict[tuple[str, str], np.ndarray]) -> None:
@@ -245,9 +277,9 @@ def draw_deleted(ax: Axes, left: dict[str, np.ndarray], whole: dict[str, float])
 def draw_landscapes(
     figure: Figure, places: np.ndarray, surfaces: dict[tuple[str, int], np.ndarray]
 ) -> None:
-    """Draw four maps (points, points) in one colour scale, and the middle line of each beside it.
+    """Draw four maps (points, points) in one colour scale, and the middle lines on one loss axis.
 
-    The line of the plain network is drawn once more, on a linear scale of its own.
+    The plain line of the deepest networks is drawn once more, small, on a linear axis of its own.
 
     Parameters
     ----------
@@ -258,10 +290,11 @@ def draw_landscapes(
         By kind and depth: the depths are rows.
     """
     depths = list(dict.fromkeys(depth for _, depth in surfaces))
-    figure.set_size_inches(18, 8)
-    axes = figure.subplots(len(depths), 4, gridspec_kw={"wspace": 0.3})
+    figure.set_layout_engine("constrained")
+    axes = figure.subplots(len(depths), 3, width_ratios=[1, 1, 1.5])
     every = np.concatenate([np.ravel(surface) for surface in surfaces.values()])
     levels = np.geomspace(every.min(), every.max(), 25)
+    ticks = [t for t in _NATS if every.min() <= t <= every.max()]
     for row, depth in zip(axes, depths, strict=True):
         for ax, (kind, (color, style)) in zip(row, _STYLE.items(), strict=False):
             surface = surfaces[kind, depth]
@@ -270,15 +303,26 @@ def draw_landscapes(
             ax.plot(0, 0, "X", color="C3", ms=12, mec="white")
             ax.set(title=f"{kind}, {depth} layers", xlabel="a", ylabel="b", aspect="equal")
             ax.set(xticks=(-1, 0, 1), yticks=(-1, 0, 1))
-            row[2].semilogy(places, surface[len(places) // 2], style, color=color, label=kind)
+            middle = surface[len(places) // 2]
+            row[2].semilogy(places, middle, style, color=color, lw=3, label=kind)
         row[2].axhline(np.log(CLASSES), color="0.6", lw=1)
         row[2].set(title=f"along b = 0, {depth} layers", xlabel="a", ylabel="loss (nats)")
         row[2].set(ylim=(every.min() / 1.3, every.max() * 1.3), xticks=(-1, 0, 1))
-        if depth == depths[-1]:
-            row[2].legend(fontsize=13)  # there it hides nothing
-        row[3].plot(places, surfaces["plain", depth][len(places) // 2], color=_STYLE["plain"][0])
-        row[3].axhline(np.log(CLASSES), color="0.6", lw=1)
-        row[3].set(title="plain, its own scale", xlabel="a", xticks=(-1, 0, 1))
-    ticks = [t for t in (0.01, 0.03, 0.1, 0.3, 1, 3, 10) if every.min() <= t <= every.max()]
-    bar = figure.colorbar(shown, ax=axes[:, :2], shrink=0.8, ticks=ticks, label="loss (nats)")
+        _plain_ticks(row[2], ticks)
+    axes[0, 2].legend(fontsize=14, loc="lower left")
+    bar = figure.colorbar(shown, ax=axes[:, 1], shrink=0.8, ticks=ticks, label="loss (nats)")
     bar.ax.set_yticklabels([f"{tick:g}" for tick in ticks])
+    inset = axes[-1, 2].inset_axes((0.73, 0.1, 0.26, 0.36))
+    inset.plot(places, surfaces["plain", depths[-1]][len(places) // 2], color=_STYLE["plain"][0])
+    inset.axhline(np.log(CLASSES), color="0.6", lw=1)
+    inset.set_title("plain, enlarged", fontsize=13)
+    inset.set_xticks((-1, 0, 1))
+    inset.tick_params(labelsize=12)
+
+
+def _plain_ticks(ax: Axes, ticks: Sequence[float] = ()) -> None:
+    """Label a logarithmic axis of losses with numbers as one says them."""
+    low, high = ax.get_ylim()
+    ax.set_yticks(ticks or [t for t in _NATS if low <= t <= high])
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.minorticks_off()

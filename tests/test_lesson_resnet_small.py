@@ -81,16 +81,30 @@ def test_batch_normalisation_is_that_of_the_formula():
     np.testing.assert_allclose(small.batch_norm(z, gamma, beta), by_hand, atol=1e-3)
 
 
-def test_adam_goes_where_keras_goes():
+@pytest.mark.parametrize(
+    ("rule", "optimizer"),
+    [
+        (small.adam, keras.optimizers.Adam(0.1)),
+        (small.momentum, keras.optimizers.SGD(0.1, momentum=0.9)),
+    ],
+)
+def test_steps_go_where_keras_goes(rule, optimizer):
     ours = tf.constant([1.0, -2, 0.5])
-    theirs = keras.Variable(ours)
-    memory, optimizer = [], keras.optimizers.Adam(0.1)
+    theirs, memory = keras.Variable(ours), []
     for _ in range(4):
         dw = tf.constant(rng.normal(size=3), tf.float32)
         optimizer.apply([dw], [theirs])
-        way, memory = small.adam(dw, *memory)
+        way, memory = rule(dw, *memory)
         ours = ours - 0.1 * way
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+@pytest.mark.parametrize(("side", "stride"), [(8, 1), (2, 1), (4, 2), (1, 1)])
+def test_the_share_inside_is_that_of_a_convolution_of_ones(side, stride):
+    seen = tf.nn.conv2d(
+        tf.ones((1, side * stride, side * stride, 1)), tf.ones((3, 3, 1, 1)), stride, "SAME"
+    )
+    assert float(tf.reduce_mean(seen)) / 9 == pytest.approx(small.share_inside(side, stride))
 
 
 def test_batches_visit_every_row_once_in_a_pass():

@@ -141,6 +141,20 @@ def batch_norm(z: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:
     return tf.compat.v1.nn.fused_batch_norm(z, gamma, beta, epsilon=1e-3, is_training=True)[0]
 
 
+def momentum(dw: tf.Tensor, velocity: tf.Tensor = 0.0) -> tuple[tf.Tensor, list]:
+    """Return the direction of a step with momentum 0.9, as in Keras, and what the next one needs.
+
+    Parameters
+    ----------
+    dw : array, shape (P,)
+        The gradient.
+    velocity
+        What the step before returned; nothing at the first one.
+    """
+    velocity = 0.9 * velocity + dw
+    return velocity, [velocity]
+
+
 def adam(
     dw: tf.Tensor, step: int = 0, m: tf.Tensor = 0.0, v: tf.Tensor = 0.0
 ) -> tuple[tf.Tensor, list]:
@@ -179,6 +193,18 @@ def translated(branch: Callable) -> Callable:
         return made[key](x, *block)
 
     return call
+
+
+def share_inside(side: int, stride: int = 1) -> float:
+    """Return which share of a 3 × 3 convolution's neighbours is inside the picture.
+
+    Parameters
+    ----------
+    side : int
+        The output is side × side pixels. The padding is "same", of an even side with stride 2.
+    """
+    missing = 2 if stride == 1 else 1  # in each direction, of 3 · side
+    return ((3 * side - missing) / (3 * side)) ** 2
 
 
 def batches(rows: int, size: int, steps: int, rng: np.random.Generator) -> np.ndarray:

@@ -140,5 +140,11 @@ def test_figures_are_drawn():
     figure = plt.figure()
     small.draw_landscapes(figure, np.linspace(-1, 1, 5), surfaces)
     assert len(figure.axes) == 7  # four maps, two panels and the bar of colours
+    tried = {"a, 0.01": [2.0, 1], "a, 0.1": [2.0, 0.1], "a b, 0.3": [1.0, 1]}
+    by_rate = small.draw_rates([{"tried": tried}] * 3, "a")
+    assert [line.get_text() for line in by_rate.axes[0].get_legend().get_texts()] == [
+        "α = 0.01",
+        "α = 0.1",
+    ]
     small.draw_cover(plt.subplots(1, 2)[1], rng.uniform(size=(8, 8)))
     plt.close("all")

@@ -346,6 +346,34 @@ def draw_landscapes(
     inset.tick_params(labelsize=12)
 
 
+def draw_rates(stored: list[dict], network: str) -> Figure:
+    """Draw the training loss of one network by pass: a colour for each rate, a line for each seed.
+
+    Parameters
+    ----------
+    stored : list of dict
+        One for each seed: "tried" holds curves by "network, rate".
+    network : str
+        The name before the comma.
+    """
+    rates = sorted(
+        float(n.split(", ")[1]) for n in stored[0]["tried"] if n.split(", ")[0] == network
+    )
+    figure = Figure(figsize=(9, 4.2), layout="constrained")
+    ax = figure.subplots()
+    for rate in rates:
+        curves = np.transpose([seed["tried"][f"{network}, {rate}"] for seed in stored])
+        color = f"C{(0.003, 0.01, 0.03, 0.1, 0.3).index(rate)}"
+        lines = ax.semilogy(1 + np.arange(len(curves)), curves, color=color)
+        lines[0].set_label(f"α = {rate}")
+    ax.set(xlabel="pass through the training digits", ylabel="training loss (nats)", title=network)
+    ax.set_ylim(0.01, 12)
+    ax.set_xticks(np.unique(np.linspace(1, len(curves), 5).round()))
+    _plain_ticks(ax)
+    ax.legend(fontsize=13, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
 def _plain_ticks(ax: Axes, ticks: Sequence[float] = ()) -> None:
     """Label a logarithmic axis of losses with numbers as one says them."""
     low, high = ax.get_ylim()

@@ -278,10 +278,10 @@ _WHY = {
     "b": "False: the paper is of December 2015, arXiv:1512.03385, as the deck says elsewhere. "
     "Connections that skip layers are older, and highway networks, with gates on theirs, came a "
     "few months earlier.",
-    "c": "True: normalisation itself makes it grow.",
+    "c": "True: the figure of section 3 shows it.",
     "d": "True: both have the same weights if the shortcuts are of option A.",
     "e": "True: each block cuts half of those that are left.",
-    "f": "False: with 56 layers the plain network had not learned, so that its picture shows a "
+    "f": "False: with 56 layers the plain network had learned little, so that its picture shows a "
     "place where it got stuck. And that two things go together proves no *because*.",
 }
 

@@ -242,7 +242,7 @@ def train(kind, depth, rate, steps=STEPS, start=None, norm=small.batch_norm, rul
     rows = small.batches(len(x_train), BATCH, steps, draw)
     for now in tqdm(rows, desc=f"{kind} {depth}", leave=False, delay=1):
         value, dw = slope(kind, depth, norm)(w, x_train[now], y_train[now])
-        way, memory = rule(dw, *memory)
+        way, memory = rule(dw, *memory)  # of a step; and what the rule remembers
         w = w - rate * way
         values.append(value)
     # A loss above 9.99, or none at all, counts as 9.99.
@@ -392,7 +392,6 @@ exercises.q3.check(kept)
 
 
 # %%
-
 shares = [small.share_inside(8)] * 18  # the answer to exercise 3, with stride 2 as well
 for side in (4, 2):
     shares += [small.share_inside(side, stride=2)] + [small.share_inside(side)] * 17
@@ -630,8 +629,8 @@ for depth, bounds in ((56, {"above": 0}), (20, {"above": -0.3, "below": 0.3})):
 # ## 6. Five seeds, and would something cheaper have done?
 #
 # The stored table has five more seeds, 11 to 15: other starts, other batches, other digits to learn
-# from. Each tried several rates for every network, so that none is best at the edge of its rates, and
-# four rivals that take too long here:
+# from. Each tried several rates for every network, so that none is best at the edge of its rates
+# (section 8 checks it), and four rivals that take too long here:
 #
 # * *for long*: the plain network of 56 layers for four times as many steps;
 # * *Adam*: the same network for as many steps as before, each weight with its own length of step;
@@ -850,7 +849,7 @@ claim("Meanwhile its kernel of layer 2 over that of layer 55 grows by",
 # %% [markdown]
 # So the explosion is a fact of the start: within a few steps it is gone, or nearly, while the
 # kernels at the front have grown. Two numbers stand for the end of the training, on this page's one
-# network; what lies between was not looked at. So this does not show why the plain network fails.
+# network; what lies between was not looked at. None of it shows why the plain network fails.
 # (Balduzzi et al. 2017 look for the reason in how the gradients of neighbouring pictures differ.)
 #
 # **The landscape before training.** Now all four networks are in the same state: not trained at all,
@@ -881,8 +880,8 @@ claim("Before training, the roughness of the plain network of 56 layers is large
 rough_stored = pd.DataFrame([seed["rough"] for seed in stored])
 for depth, bounds in ((56, {"above": 0.3}), (20, {"above": -0.2, "below": 0.2})):
     more = rough_stored[f"plain {depth}"] - rough_stored[f"residual {depth}"]
-    claim(f"After training, with {depth} layers, the plain network is rougher relative to its flanks, "
-          "by", **claims.mean_and_error(more, SEEDS), **bounds)  # fmt: skip
+    claim(f"After training, of {depth} layers, the plain network is rougher than the residual one, "
+          "relative to its flanks, by", **claims.mean_and_error(more, SEEDS), **bounds)  # fmt: skip
 changes = {net: np.abs(np.diff(line)).sum(axis=1).mean() for net, line in lines.items()}
 claim("After training all ups and downs of residual 56, in nats, exceed those of plain 56 by",
       changes["residual", 56] - changes["plain", 56], above=1, digits=1, unit="nats")  # fmt: skip
@@ -906,9 +905,9 @@ explorers.gallery(
 )
 
 # %% [markdown]
-# The plain network is about equally bad at all its rates. The residual one does *not* forgive the
-# largest: there it ends many times as high as at its best. (Those of 8 and 20 layers lose little, in
-# nats: table of section 6.)
+# The residual network of 56 layers does *not* forgive the largest of its rates: there it ends more than
+# five times as high as at its best. For the plain ones compare the lines, and for 8 and 20 layers the
+# table of section 6.
 #
 # Are the rates of section 2 the right ones? And do the runs of this page agree with the stored ones?
 
@@ -933,7 +932,7 @@ claim("Without one block, of 20 layers, the residual network names a larger shar
       above=0.4)  # fmt: skip
 
 # %% [markdown]
-# The last comparison has no verdict: look whether each run lies in its row's range.
+# The last comparison has no verdict: does each run of this page lie between the stored ones?
 #
 # ### Exercise 6: count the parameters
 #

@@ -654,7 +654,9 @@ for kind in JOINS:
     also(f"{kind} 20", kind, 20)
 
 # %%
-also("plain 56", "plain", 56)
+also("plain 56", "plain", 56, rates=(0.003, 0.01, 0.03, 0.1))
+
+# %%
 also("residual 56", "residual", 56, rates=(0.003, 0.01, 0.03, 0.1))
 
 # %%
@@ -664,13 +666,14 @@ also("plain 56 for long", "plain", 56, rates=(0.01,), steps=4 * STEPS)
 also("plain 56 for long", "plain", 56, rates=(0.03,), steps=4 * STEPS)
 
 # %%
-also("plain 56 for long", "plain", 56, rates=(0.1,), steps=4 * STEPS)
+also("plain 56 for long", "plain", 56, rates=(0.003,), steps=4 * STEPS)
 
 # %%
-also("plain 56 by Adam", "plain", 56, rates=(0.03, 0.1, 0.3), rule=small.adam)
+also("plain 56 by Adam", "plain", 56, rates=(0.01, 0.03, 0.1), rule=small.adam)
 
 # %%
-also("identity start", "plain", 56, start=small.identity_start(first[56], 56, 0.1))
+also("identity start", "plain", 56, start=small.identity_start(first[56], 56, 0.1),
+     rates=(0.01, 0.03, 0.1, 0.3))  # fmt: skip
 
 # %%
 also("not normalised", "residual", 56, start=small.silent_start(first[56], 56), norm=no_norm,
@@ -914,8 +917,10 @@ explorers.gallery(
 # %%
 means = losses.mean()
 chosen = {name: means[name].idxmin() for name in best}
-claims.check("The rates of section 2 are those with the lowest mean loss over the stored seeds",
-             [chosen[f"{kind} {depth}"] for kind, depth in RATES], list(RATES.values()))  # fmt: skip
+lost = [losses[f"{kind} {depth}", rate].mean() - means[f"{kind} {depth}"].min()
+        for (kind, depth), rate in RATES.items()]  # fmt: skip
+claim("Of our six networks none would gain more by another of its rates, in nats, than",
+      max(lost), below=0.15)  # fmt: skip
 at_edge = [chosen[name] in (min(means[name].index), max(means[name].index)) for name in best]
 claims.check("Networks, rivals among them, that are best at an edge of their rates",
              sum(at_edge), 0)  # fmt: skip

@@ -629,8 +629,8 @@ for depth, bounds in ((56, {"above": 0}), (20, {"above": -0.3, "below": 0.3})):
 # ## 6. Five seeds, and would something cheaper have done?
 #
 # The stored table has five more seeds, 11 to 15: other starts, other batches, other digits to learn
-# from. Each tried several rates for every network, so that none is best at the edge of its rates
-# (section 8 checks it), and four rivals that take too long here:
+# from. Each tried several rates for every network, (section 8 prints who is best at an edge of
+# its rates), and four rivals that take too long here:
 #
 # * *for long*: the plain network of 56 layers for four times as many steps;
 # * *Adam*: the same network for as many steps as before, each weight with its own length of step;
@@ -714,11 +714,11 @@ for text, name in (("After four times as many steps", "plain 56 for long"),
     claim(f"{text}, the training loss of plain 56 is still above that of residual 56, by",
           **claims.mean_and_error(above, SEEDS), above=0.3, unit="powers of ten",
           headline=name == "plain 56 for long")  # fmt: skip
-for text, name in (("With the identity start the training loss of plain 56", "identity start"),
-                   ("The training loss of residual 56 not normalised", "not normalised")):  # fmt: skip
-    claim(f"{text} is below that of plain 56 without help, by",
-          **claims.mean_and_error(np.log10(best["plain 56"] / best[name]), SEEDS), above=0.3,
-          unit="powers of ten")  # fmt: skip
+claim("With the identity start the training loss of plain 56 is lower, by",
+      **claims.mean_and_error(np.log10(best["plain 56"] / best["identity start"]), SEEDS),
+      above=0.3, unit="powers of ten")  # fmt: skip
+claims.check("Seeds in which residual 56 without normalisation ends below plain 56 with it",
+             np.sum(best["not normalised"] < best["plain 56"]), 5)  # fmt: skip
 
 # %%
 from sklearn.neighbors import KNeighborsClassifier
@@ -737,10 +737,11 @@ claim("On this run's test digits, the best of our networks exceeds the nearest t
 # With **patience**, or with **Adam**, which is tuned by the same rule, the plain network still ends more
 # than twice as high as the residual one. **The identity start** more than halves its loss, for
 # nothing. So a part of the trouble is how a plain network *begins*. We tried one strength of it. With
-# finer starts, plain networks of 10,000 layers have been trained (Xiao et al. 2018).
-# **Normalisation** is not needed to beat the plain network, if the branches are silent at the start.
-# On test digits **8 plain layers** fall at most three in a hundred behind 56 residual ones, and so does
-# naming each digit after the **nearest** training digit. Why the plain network fails remains open here.
+# finer starts, plain networks of 10,000 layers have been trained (Xiao et al. 2018). **Without
+# normalisation**, and with branches that are silent at the start, the residual network ends below the
+# plain one in every stored seed. On test digits **8 plain layers** fall at most three in a hundred
+# behind 56 residual ones (look at the sign), and so does naming each digit after the **nearest**
+# training digit. Why the plain network fails remains open here.
 #
 # *Learned: the shortcut mends depth. Four times the steps and Adam do not, and a good start helps in
 # part. Where 8 layers are enough, nothing needs mending.*
@@ -908,9 +909,8 @@ explorers.gallery(
 )
 
 # %% [markdown]
-# The residual network of 56 layers does *not* forgive the largest of its rates: there it ends more than
-# five times as high as at its best. For the plain ones compare the lines, and for 8 and 20 layers the
-# table of section 6.
+# Look at the largest rate of the residual network of 56 layers: how far apart do the five seeds end? For
+# 8 and 20 layers see the table of section 6.
 #
 # Are the rates of section 2 the right ones? And do the runs of this page agree with the stored ones?
 
@@ -921,12 +921,12 @@ lost = [losses[f"{kind} {depth}", rate].mean() - means[f"{kind} {depth}"].min()
         for (kind, depth), rate in RATES.items()]  # fmt: skip
 claim("Of our six networks none would gain more by another of its rates, in nats, than",
       max(lost), below=0.15)  # fmt: skip
-at_edge = [chosen[name] in (min(means[name].index), max(means[name].index)) for name in best]
-claims.check("Networks, rivals among them, that are best at an edge of their rates",
-             sum(at_edge), 0)  # fmt: skip
-worse = np.log10(losses["residual 56", 0.1] / best["residual 56"])
-claim("At the largest of its rates the training loss of residual 56 is higher than tuned, by",
-      **claims.mean_and_error(worse, SEEDS), above=0.7, unit="powers of ten")  # fmt: skip
+for name, rate in chosen.items():
+    if rate in (min(means[name].index), max(means[name].index)):
+        second = means[name].nsmallest(2).iloc[1] - means[name].min()
+        print(
+            f"{name} is best at an edge of its rates, {rate}, {second:.2f} nats before the second"
+        )
 for (kind, depth), rate in RATES.items():
     column = losses[f"{kind} {depth}", rate]
     print(f"{kind} {depth}: here {final[kind, depth]:.2f}, stored {column.min():.2f} to "
@@ -937,7 +937,8 @@ claim("Without one block, of 20 layers, the residual network names a larger shar
       above=0.4)  # fmt: skip
 
 # %% [markdown]
-# The last comparison has no verdict: does each run of this page lie between the stored ones?
+# A network that is best at an edge of its rates might gain by going on. The last comparison has no
+# verdict: does each run of this page lie between the stored ones?
 #
 # ### Exercise 6: count the parameters
 #

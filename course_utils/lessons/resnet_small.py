@@ -32,12 +32,12 @@ TEXTS = {
     "level, the plain one at a tiny value, the residual one at a large one. With normalisation it "
     "grows steeply towards the first layer in the plain network, and little in the residual one.",
     "deleted": "Share of digits named rightly after one block is left out, for each block. The "
-    "residual networks lose little, and most without their first block; the plain one falls to "
-    "about guessing without almost any of its blocks.",
+    "residual networks lose little, and most of it without their first block. The plain one loses "
+    "most of its digits, whichever block is left out.",
     "landscapes": "Four maps of the loss in one colour scale, and beside them the loss along one "
     "line, plain and residual on one axis. With 20 layers both lie in a valley, and that of the "
     "residual network is deeper. With 56 layers the residual network lies in a valley, the plain "
-    "one on a high plateau. Enlarged, one sees the plateau's small ups and downs.",
+    "one on a high plateau. Enlarged, the plateau is a shallow dip with ripples.",
 }
 
 

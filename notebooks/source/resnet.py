@@ -207,8 +207,8 @@ claims.check("The slope in x is the sum of two, along the shortcut and through t
 # ## 2. Does depth help?
 #
 # **Predict.** Guessing costs $\ln 10 = 2.3$ nats. How high will the *training* loss of the plain
-# network of 56 layers be after five passes? And in which order do the residual ones of 8, 20 and 56
-# layers come?
+# network of 56 layers be after five passes? And will the residual one of 56 layers end near that of
+# 8, or near the plain one?
 #
 # We train by gradient descent with momentum, as He et al. did, for five passes. Each kind and depth
 # has its own learning rate, chosen on other seeds than this one (section 6). The training loss is the
@@ -476,8 +476,8 @@ claim("Without one of its blocks the residual network of 56 layers names rightly
       left["residual 56"].mean(), above=0.8, headline=True)  # fmt: skip
 
 # %% [markdown]
-# A plain network is a chain: take out a link, and it breaks. A residual one loses little on average,
-# though an early block can count for more. Veit et al. (2016) suggest why. Write out two blocks, as
+# Take out a block of this plain network, and it breaks. (Section 6 asks whether every plain network
+# does.) A residual one loses little on average, though an early block can count for more. Veit et al. (2016) suggest why. Write out two blocks, as
 # if each $F$ were linear and had no ReLU behind it:
 #
 # $$x_2 = x_1 + F_2(x_1) = x + F_1(x) + F_2(x) + F_2(F_1(x)).$$
@@ -502,7 +502,7 @@ exercises.q4.check(share_of_paths)
 # With 27 blocks hardly any path passes through more than 20 branches. So, as far as
 # the picture of linear blocks goes, a very deep residual network is a sum of many shallower ones.
 #
-# *Learned: a plain network is a chain, a residual network has ways around each block.*
+# *Learned: a residual network has ways around each block, a plain network has none.*
 #
 # ## 5. The loss landscape
 #
@@ -719,6 +719,9 @@ claim("With the identity start the training loss of plain 56 is lower, by",
       above=0.3, unit="powers of ten")  # fmt: skip
 claims.check("Seeds in which residual 56 without normalisation ends below plain 56 with it",
              np.sum(best["not normalised"] < best["plain 56"]), 5)  # fmt: skip
+for other in ("residual 56", "identity start"):
+    more = claims.mean_and_error(np.log10(best["not normalised"] / best[other]), SEEDS)
+    print(f"not normalised over {other}: {more['value']:.2f} ± {more['se']:.2f} powers of ten")
 
 # %%
 from sklearn.neighbors import KNeighborsClassifier
@@ -734,17 +737,29 @@ claim("On this run's test digits, the best of our networks exceeds the nearest t
       max(test.values()) - nearest, below=0.03, digits=3)  # fmt: skip
 
 # %% [markdown]
-# With **patience**, or with **Adam**, which is tuned by the same rule, the plain network still ends more
-# than twice as high as the residual one. **The identity start** more than halves its loss, for
-# nothing. So a part of the trouble is how a plain network *begins*. We tried one strength of it. With
-# finer starts, plain networks of 10,000 layers have been trained (Xiao et al. 2018). **Without
-# normalisation**, and with branches that are silent at the start, the residual network ends below the
-# plain one in every stored seed. On test digits **8 plain layers** fall at most three in a hundred
-# behind 56 residual ones (look at the sign), and so does naming each digit after the **nearest**
-# training digit. Why the plain network fails remains open here.
+# With **patience** (at a constant rate), or with **Adam**, the plain network still ends more than twice
+# as high as the residual one. **The identity start** more than halves its loss, for nothing. So a part
+# of the trouble is how a plain network *begins*. We tried one strength of it. With finer starts, plain
+# networks of 10,000 layers have been trained (Xiao et al. 2018). **Without normalisation**, and with
+# branches that are silent at the start, the residual network ends below the plain one in every stored
+# seed. But it comes no nearer than the identity start, and ends far above its twin with normalisation:
+# here it needs it. On test digits **8 plain layers** and naming each digit after the **nearest**
+# training digit do not fall behind 56 residual layers. Why the plain network fails remains open here.
 #
-# *Learned: the shortcut mends depth. Four times the steps and Adam do not, and a good start helps in
-# part. Where 8 layers are enough, nothing needs mending.*
+# Back to section 4. **Predict.** Without one block, the plain network of 20 layers broke. Will it
+# break as well if it began with the identity start?
+
+# %%
+begin = small.identity_start(first[20], 20, 0.1)
+trained["identity start", 20], _ = train("plain", 20, 0.03, start=begin)
+claim("Without one of its blocks, plain 20 from the identity start names rightly, on average",
+      np.mean(damage("identity start", 20)), above=0.8)  # fmt: skip
+
+# %% [markdown]
+# It does not. So what counts is whether a block stays near the identity. A shortcut makes that easy.
+#
+# *Learned: with batch normalisation, the shortcut mends depth. Four times the steps and Adam do not,
+# and our identity start does in part. Where 8 layers are enough, nothing needs mending.*
 #
 # ### Exercise 5: word for word
 #
@@ -774,7 +789,8 @@ exercises.q5.check(verdicts)
 claim
 
 # %% [markdown]
-# **What to remember.** Depth can fail in training, and one addition mends it. The failure is not
+# **What to remember.** Depth can fail in training, and with batch normalisation one addition mends it.
+# The failure is not
 # overfitting, and with batch normalisation it does not begin with vanishing gradients. Do you need
 # the depth? Ask that first.
 #

@@ -295,6 +295,7 @@ def draw_deleted(ax: Axes, left: dict[str, np.ndarray], whole: dict[str, float])
         fill = "none" if name == "residual 20" else "full"
         ax.plot(place, share, marker, ms=9, mew=2, fillstyle=fill, color=color, ls="", label=name)
         ax.axhline(whole[name], color=color, lw=0.8, ls=":")
+    ax.plot([], [], ":", color="0.4", label="with all blocks")
     ax.axhline(1 / CLASSES, color="0.6", lw=1)
     ax.text(0.53, 0.115, "guessing", fontsize=12)
     ax.set(xlabel="place of the block: 0 is the first, 1 the last", ylim=(0, 1.04))

@@ -4,103 +4,147 @@ RIGHT are right in other clothes; WRONG pass a case or look right, each with a p
 told.
 """
 
-from itertools import permutations
+import math
+from itertools import pairwise
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy import stats
 
-from course_utils.exercises.resnet import q1, q2, q3, q4, q5
+from course_utils.exercises.resnet import q1, q2, q3, q4, q5, q6
 from course_utils.lessons.resnet import network
 
-
-def in_place(x, h):
-    x += h
-    x[x < 0] = 0
-    return x
+# --- right --------------------------------------------------------------------------------------
 
 
 def by_tensorflow(x, filters):
-    return tf.pad(x[:, ::2, ::2], ((0, 0), (0, 0), (0, 0), (0, filters - x.shape[-1])))
+    return tf.pad(x[:, 1::2, 1::2], ((0, 0), (0, 0), (0, 0), (0, filters - x.shape[-1])))
 
 
 def into_zeros(x, filters):
     out = np.zeros((len(x), x.shape[1] // 2, x.shape[2] // 2, filters), "float32")
-    out[..., : x.shape[-1]] = x[:, ::2, ::2]
+    out[..., : x.shape[-1]] = x[:, 1::2, 1::2]
     x[...] = 7
     return out
 
 
 def by_concatenating(x, filters):
-    small = x[:, ::2, ::2, :]
+    small = x[:, 1::2, 1::2, :]
     return np.concatenate([small, np.zeros((*small.shape[:3], filters - x.shape[3]))], axis=3)
 
 
-def stage_by_stage(depth, filters, channels, classes):
+def by_a_convolution(x, filters):
+    kernel = np.zeros((3, 3, x.shape[-1], filters))
+    for c in range(x.shape[-1]):
+        kernel[1, 1, c, c] = 1
+    return tf.nn.conv2d(x, kernel, 2, "SAME")
+
+
+def number_by_number(dy, y, J):
+    out = []
+    for j in range(len(dy)):
+        slope = sum(((i == j) + J[i, j]) * dy[i] for i in range(len(dy)) if y[i] > 0)
+        out.append(slope)
+    return out
+
+
+def in_place(dy, y, J):
+    dy[y <= 0] = 0
+    dy += dy @ J
+    return dy
+
+
+def by_the_whole_matrix(dy, y, J):
+    return (np.eye(len(y)) + J).T @ np.where(y > 0, dy, 0)
+
+
+def stage_by_stage(depth, filters, channels, classes, projection):
     n, total, before = (depth - 2) / 6, 9 * channels * filters[0] + 2 * filters[0], filters[0]
     for f in filters:
         total += 9 * before * f + (2 * n - 1) * 9 * f**2 + 2 * n * 2 * f
+        if projection and f is not filters[0]:
+            total += before * f + 2 * f
         before = f
     return np.float64(total + before * classes + classes)
 
 
-def block_by_block(depth, filters, channels, classes):
+def block_by_block(depth, filters, channels, classes, projection):
     a, total = channels, 0
     for b in [filters[0]] + [f for f in filters for _ in range((depth - 2) // 3)]:
         total += a * b * 3 * 3 + b + b
         a = b
+    if projection:
+        total += filters[1] * (filters[0] + 2) + filters[2] * (filters[1] + 2)
     return [total + a * classes + classes]
 
 
-def in_closed_form(depth, filters, channels, classes):
+def in_closed_form(depth, filters, channels, classes, projection):
     f, n = np.asarray(filters), (depth - 2) // 6
     convolutions = 9 * channels * f[0] + 9 * ((2 * n - 1) * f**2).sum()
-    convolutions += 9 * (f[0] ** 2 + f[0] * f[1] + f[1] * f[2])
-    return convolutions + 2 * f[0] + 2 * 2 * n * f.sum() + (f[2] + 1) * classes
+    convolutions += (9 + int(projection)) * (f[0] * f[1] + f[1] * f[2]) + 9 * f[0] ** 2
+    total = convolutions + 2 * f[0] + 2 * 2 * n * f.sum() + (f[2] + 1) * classes
+    return total + 2 * (f[1] + f[2]) * bool(projection)
 
 
-def by_keras(x, mean, variance, gamma, beta, epsilon):
-    return keras.ops.batch_normalization(x, mean, variance, -1, beta, gamma, epsilon)
+def by_counting(side):
+    padded = np.pad(np.ones((side, side)), 1)
+    rows = range(side)
+    return sum(padded[r : r + 3, c : c + 3].sum() for r in rows for c in rows) / (9 * side**2)
 
 
-def filter_by_filter(x, mean, variance, gamma, beta, epsilon):
-    for i in range(len(mean)):
-        x[..., i] = gamma[i] * (x[..., i] - mean[i]) / (variance[i] + epsilon) ** 0.5 + beta[i]
-    return x
-
-
-def as_a_line(x, mean, variance, gamma, beta, epsilon):
-    slope = gamma / np.sqrt(variance + epsilon)
-    return slope * x + (beta - slope * mean)
+def simulated_paths(n, longest, rng=None, paths=400_000):
+    through = (rng or np.random.default_rng(0)).binomial(n, 0.5, size=paths)
+    return np.mean(through <= longest)
 
 
 RIGHT = {
     "q1": {
-        "in place": in_place,
-        "Keras": lambda x, h: keras.ops.relu(x + h),
-        "where": lambda x, h: np.where(x + h > 0, x + h, 0),
-        "clip": lambda x, h: np.clip(np.add(h, x), 0, None),
-    },
-    "q2": {
         "TensorFlow": by_tensorflow,
         "into zeros": into_zeros,
         "concatenated": by_concatenating,
+        "a convolution": by_a_convolution,
     },
-    "q3": {
+    "q2": {
+        "number by number": number_by_number,
+        "in place": in_place,
+        "the whole matrix": by_the_whole_matrix,
+        "sign": lambda dy, y, J: np.sign(y) * dy + (np.sign(y) * dy) @ J,
+        "TensorFlow": lambda dy, y, J: tf.linalg.matvec(
+            J + np.eye(len(y)), tf.where(y > 0, dy, 0 * dy), transpose_a=True
+        ),
+    },
+    "q6": {
         "stage by stage": stage_by_stage,
         "block by block": block_by_block,
         "closed form": in_closed_form,
     },
-    "q4": {
-        "capitals": {k: f" {v.upper()}" for k, v in reversed(q4.answer.items())},
-        "hyphens": {k: v.replace(" ", "-") for k, v in q4.answer.items()},
-        "no spaces, full stops": {
-            k: v.title().replace(" ", "") + "." for k, v in q4.answer.items()
-        },
+    "q3": {
+        "counted": by_counting,
+        "two digits": lambda side: round((1 - 2 / 3 / side) ** 2, 2),
+        "squared": lambda side: (1 - 2 / 3 / side) ** 2,
+        "kinds of pixels": lambda s: (
+            1 / 9 if s == 1 else (9 * (s - 2) ** 2 + 4 * 6 * (s - 2) + 4 * 4) / (9 * s**2)
+        ),
+        "list": lambda side: [(3 * side - 2) ** 2 / 9 / side**2],
     },
-    "q5": {"Keras": by_keras, "filter by filter": filter_by_filter, "a line": as_a_line},
+    "q4": {
+        "SciPy": lambda n, longest: stats.binom.cdf(longest, n, 0.5),
+        "from the other end": lambda n, longest: (
+            sum(math.comb(n, k) for k in range(n - longest, n + 1)) * 0.5**n
+        ),
+        "simulated": simulated_paths,
+    },
+    "q5": {
+        "words": dict(a="false", b="False", c="True.", d="true", e="TRUE", f="False"),
+        "numbers": {letter: int(true) for letter, true in q5.answer.items()},
+        "another order": {k: np.bool_(v) for k, v in reversed(q5.answer.items())},
+    },
 }
+
+
+# --- wrong --------------------------------------------------------------------------------------
 
 
 def right_for(is_so, right, otherwise):
@@ -108,173 +152,153 @@ def right_for(is_so, right, otherwise):
 
 
 def one_more(*network):
-    return q3.answer(*network) + 1
-
-
-def sixteen(x, mean, variance, gamma, beta, epsilon):
-    return q5.answer(x, mean, variance, np.abs(gamma), beta, epsilon)
+    return q6.answer(*network) + 1
 
 
 WRONG = {
     "q1": {
-        "no integers": (
-            right_for(lambda x, h: x.dtype.kind == "f", q1.answer, lambda x, h: x),
-            "is not right",
-        ),
-        "where x > 0": (lambda x, h: np.where(x > 0, q1.answer(x, h), 0), "one of your numbers"),
-        "one number": (lambda x, h: np.maximum(x + h, 0).sum(), "one number came instead of"),
-        "the branch twice": (lambda x, h: np.maximum(x + 2 * h, 0), "is not right"),
-    },
-    "q2": {
-        "always doubled": (lambda x, f: q2.answer(x, 2 * x.shape[-1]), "came instead of"),
+        "always doubled": (lambda x, f: q1.answer(x, 2 * x.shape[-1]), "came instead of"),
         "no channel to add": (
-            right_for(lambda x, f: f > x.shape[-1], q2.answer, lambda x, f: 0 * x[:, ::2, ::2]),
+            right_for(lambda x, f: f > x.shape[-1], q1.answer, lambda x, f: 0 * x[:, ::2, ::2]),
             "one of your numbers is 0",
         ),
-        "never below 0": (lambda x, f: np.maximum(q2.answer(x, f), 0), "one of your numbers is 0"),
+        "never below 0": (lambda x, f: np.maximum(q1.answer(x, f), 0), "one of your numbers is 0"),
         "edge": (
-            lambda x, f: np.pad(x[:, ::2, ::2], [(0, 0)] * 3 + [(0, f - x.shape[-1])], mode="edge"),
+            lambda x, f: np.pad(x[:, 1::2, 1::2], [(0, 0)] * 3 + [(0, f - x.shape[-1])], "edge"),
             "one of your numbers",
         ),
-        "doubled": (lambda x, f: 2 * q2.answer(x, f), "too large"),
+        "from the end": (
+            lambda x, f: q1.answer(x[:, ::-1, ::-1], f)[:, ::-1, ::-1],
+            "one pixel off",
+        ),
+        "doubled": (lambda x, f: 2 * q1.answer(x, f), "too large"),
     },
-    "q3": {
+    "q2": {
+        "dy itself": (lambda dy, y, J: dy, "one of your numbers"),
+        "element by element": (lambda dy, y, J: dy * (y > 0) * (1 + np.diag(J)), "your numbers"),
+        "shortcut only": (lambda dy, y, J: dy * (y > 0), "one of your numbers"),
+        "times y": (lambda dy, y, J: dy * y + J.T @ (dy * y), "one of your numbers"),
+        "a sum": (lambda dy, y, J: q2.answer(dy, y, J).sum(), "one number came instead of"),
+        "minus": (lambda dy, y, J: dy * (y > 0) - J.T @ (dy * (y > 0)), "one of your numbers"),
+    },
+    "q6": {
         "one too many": (one_more, "for depth = 20"),
         "one of half a million": (
-            right_for(lambda depth, *_: depth < 56, q3.answer, one_more),
-            "for depth = 56, filters = (16, 32, 64), channels = 3 and classes = 10",
+            right_for(lambda depth, *_: depth < 56, q6.answer, one_more),
+            "for depth = 56, filters = (16, 32, 64), channels = 3",
         ),
         "doubling filters": (
-            lambda depth, f, *others: q3.answer(depth, (f[0], 2 * f[0], 4 * f[0]), *others),
+            lambda depth, f, *others: q6.answer(depth, (f[0], 2 * f[0], 4 * f[0]), *others),
             "for depth = 8, filters = (3, 5, 9)",
         ),
-        "ten classes": (lambda *given: q3.answer(*given[:3], 10), "classes = 4"),
-        "text": (lambda *network: str(q3.answer(*network)), "a text came instead of one number"),
+        "ten classes": (lambda *given: q6.answer(*given[:3], 10, given[4]), "classes = 4"),
+        "text": (lambda *network: str(q6.answer(*network)), "a text came instead of one number"),
+    },
+    "q3": {
+        "two by two": (lambda side: (side / (side + 1)) ** 2, "which is too"),
+        "everything": (lambda side: 1, "too large"),
+        "area": (lambda side: side**2 / (side + 2) ** 2, "which is too"),
+        "on a line": (lambda side: 1 - 2 / side**2, "you give"),
+        "count": (lambda side: (3 * side - 2) ** 2, "too large"),
     },
     "q4": {
-        "one name twice": ({**q4.answer, "A": "plain 56"}, "three of the four are right"),
-        "other words": (dict.fromkeys(q4.answer, "plain"), "answer with one of these"),
-        "a letter missing": ({"A": "plain 20"}, "'B' is missing"),
-        "nothing in common": (
-            {"A": "plain 20", "B": "plain 56", "C": "residual 56", "D": "residual 20"},
-            "two of the four are right. Each of the four networks has one curve",
+        "halves": (lambda n, longest: 0.5, "for n = 2"),
+        "a power": (lambda n, longest: 2.0 ** (longest - n), "you give"),
+        "permutations": (
+            lambda n, longest: sum(math.perm(n, k) for k in range(longest + 1)) / 2**n,
+            "too large",
         ),
+        "few tosses": (lambda n, longest: simulated_paths(n, longest, paths=50), "you give"),
+        "of all": (lambda n, longest: longest / n, "you give"),
     },
     "q5": {
-        "images only": (
-            right_for(lambda x, *_: x.ndim == 4, q5.answer, lambda x, *_: x),
-            "one of your numbers",
-        ),
-        "several images only": (
-            right_for(lambda x, *_: len(x) > 1, q5.answer, lambda x, *_: x),
-            "one of your numbers",
-        ),
-        "size of gamma": (sixteen, "one of your numbers"),
-        "minus beta": (
-            lambda x, m, v, g, b, e: q5.answer(x, m, v, g, -b, e),
-            "one of your numbers",
-        ),
+        "a letter missing": ({"a": False}, "fill in the dictionary of the cell"),
+        "one more": (q5.answer | {"a": True}, "Five of the six are right. Take them word by word"),
+        "one less": (q5.answer | {"d": False}, "Five of the six are right. Take them word by word"),
+        "no truth": (q5.answer | {"e": "perhaps"}, "E: answer with one of these"),
+        "a list": (list(q5.answer.values()), "fill in the dictionary of the cell"),
     },
 }
 
 
-# --- the curves ---------------------------------------------------------------------------------
-
-
-def test_one_order_of_the_curves_is_right_and_each_other_is_told_what_it_mistakes():
-    said = {}
-    for names in permutations(q4.answer.values()):
-        passed, message = q4.verdict(dict(zip(q4.answer, names, strict=True)))
-        assert passed is (names == tuple(q4.answer.values()))
-        said.setdefault(message.split("right. ")[-1], []).append(names)
-    assert sorted(map(len, said.values())) == [1, 1, 1, 1, 4, 4, 4, 8]
-    for message, orders in said.items():
-        upper = {frozenset(order[::2]) for order in orders}
-        assert len(upper) == (2 if "not the depth" in message else 1)
-
-
-def test_the_hints_say_that_the_deeper_residual_network_starts_higher():
-    assert any("the deeper one starts higher" in hint for hint in q4.hints)
+def test_simulated_paths_are_accepted_whatever_the_seed():
+    rngs = map(np.random.default_rng, range(20))
+    passed = [q4.verdict(lambda *given, rng=rng: simulated_paths(*given, rng))[0] for rng in rngs]
+    assert sum(passed) >= 19
 
 
 # --- what the exercises say, tried out ----------------------------------------------------------
 
 
-def test_the_shortcut_fits_the_branch_and_needs_no_weights():
-    x = np.ones((2, 8, 8, 16), "float32")
-    h = keras.layers.Conv2D(32, 3, strides=2, padding="same")(x)
-    assert q2.answer(x, 32).shape == h.shape
+def test_the_shortcut_takes_the_pixels_of_the_branch_and_needs_no_weights():
+    x = np.random.default_rng(0).normal(size=(2, 8, 8, 16)).astype("float32")
+    np.testing.assert_allclose(q1.answer(x, 32), by_a_convolution(x, 32), atol=1e-6)
+    assert np.abs(q1.mistakes["even pixels"][0](x, 32) - by_a_convolution(x, 32)).max() > 1
     assert network(8).count_params() == network(8, residual=False).count_params()
 
 
-def test_only_the_repaired_join_can_lower_what_passes():
-    written, repaired = q1.mistakes["as written"][0], q1.answer
-    x = start = np.abs(np.random.default_rng(0).normal(size=(100,)))
-    for h in np.random.default_rng(1).normal(size=(20, 100)):
-        assert (written(x, h) >= x).all() and (repaired(x, h) < x).any()
-        x = written(x, h)
-    assert x.mean() > 3 * start.mean()
-    np.testing.assert_array_equal(repaired(start, 0 * start), start)
+def test_the_way_back_is_that_of_the_tape():
+    rng = np.random.default_rng(1)
+    x, dy, A = rng.normal(size=6) ** 2, rng.normal(size=6), rng.normal(size=(6, 6))
+    x = tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = tf.nn.relu(x + tf.tanh(tf.linalg.matvec(A, x)))
+    J = (1 - np.tanh(A @ x.numpy()) ** 2)[:, None] * A
+    np.testing.assert_allclose(tape.gradient(y, x, dy), q2.answer(dy, y.numpy(), J), rtol=1e-9)
 
 
-def trainable(depth, filters, channels, classes):
-    """Count in Keras, on the plain network: it has the same parameters."""
+def trainable(depth, filters, channels, classes, projection):
+    """Count in Keras: the plain network has the same parameters, but for projections."""
     layers = keras.layers
-    model = keras.Sequential([keras.Input((8, 8, channels))])
-    for f in (filters[0], *(f for f in filters for _ in range((depth - 2) // 3))):
-        model.add(layers.Conv2D(f, 3, padding="same", use_bias=False))
-        model.add(layers.BatchNormalization())
-    model.add(layers.GlobalAveragePooling2D())
-    model.add(layers.Dense(classes))
-    return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+
+    def block(sizes):
+        for a, b, size in sizes:
+            yield from (keras.Input((8, 8, a)), layers.Conv2D(b, size, use_bias=False))
+            yield layers.BatchNormalization()
+
+    sizes = [channels, filters[0], *(f for f in filters for _ in range((depth - 2) // 3))]
+    convolutions = [(a, b, 3) for a, b in pairwise(sizes)]
+    if projection:
+        convolutions += [(a, b, 1) for a, b in pairwise(filters)]
+    models = [keras.Sequential(list(block([one]))) for one in convolutions]
+    models.append(keras.Sequential([keras.Input((filters[-1],)), layers.Dense(classes)]))
+    return sum(int(np.prod(w.shape)) for model in models for w in model.trainable_weights)
 
 
-@pytest.mark.parametrize("case", [(8, (8, 16, 32), 1, 10), (14, (4, 4, 6), 3, 7)])
+@pytest.mark.parametrize(
+    "case",
+    [(8, (8, 16, 32), 1, 10, False), (14, (4, 4, 6), 3, 7, True), (8, (3, 5, 9), 2, 4, True)],
+)
 def test_the_count_is_that_of_keras(case):
-    assert q3.answer(*case) == trainable(*case)
+    assert q6.answer(*case) == trainable(*case)
 
 
 def test_the_count_is_that_of_the_full_network():
     model = network(20)
     total = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
-    assert q3.answer(20, (16, 32, 64), 3, 10) == total
-    moving = q3.mistakes["moving averages"][0](20, (16, 32, 64), 3, 10)
+    assert q6.answer(20, (16, 32, 64), 3, 10, False) == total
+    moving = q6.mistakes["moving averages"][0](20, (16, 32, 64), 3, 10, False)
     assert moving == model.count_params()
 
 
-def test_most_parameters_are_in_the_last_stage():
+def test_most_parameters_are_in_the_last_stage_and_projections_add_little():
     for depth in (8, 20, 56):
-        without = q3.answer(depth, (8, 16, 0), 1, 0)
-        assert without < 0.3 * q3.answer(depth, (8, 16, 32), 1, 10)
+        without = q6.answer(depth, (8, 16, 0), 1, 0, False)
+        assert without < 0.3 * q6.answer(depth, (8, 16, 32), 1, 10, False)
+    ratio = q6.answer(56, (8, 16, 32), 1, 10, True) / q6.answer(56, (8, 16, 32), 1, 10, False)
+    assert 1 < ratio < 1.01
 
 
-@pytest.fixture
-def layer():
-    """Return a normalisation whose stored statistics and weights are no longer the first ones."""
-    made = keras.layers.BatchNormalization()
-    made.build((None, 2, 2, 3))
-    made.set_weights(np.random.default_rng(3).uniform(0.5, 2, size=(4, 3)))
-    return made
+def test_the_edge_takes_as_much_of_the_mean_square():
+    rng = np.random.default_rng(2)
+    for side in (2, 4, 8):
+        x = rng.normal(size=(200, side, side, 16))
+        kernel = rng.normal(size=(3, 3, 16, 64)) / (9 * 16) ** 0.5
+        z = tf.nn.conv2d(x, kernel, 1, "SAME").numpy()
+        np.testing.assert_allclose((z**2).mean(), q3.answer(side), rtol=0.06)
 
 
-def test_the_normalisation_is_that_of_keras_with_training_false(layer):
-    x = np.random.default_rng(4).normal(size=(5, 2, 2, 3)).astype("float32")
-    gamma, beta, mean, variance = layer.get_weights()
-    right = q5.answer(x, mean, variance, gamma, beta, layer.epsilon)
-    np.testing.assert_allclose(layer(x, training=False), right, atol=1e-5)
-    own = q5.mistakes["batch"][0](x, mean, variance, gamma, beta, layer.epsilon)
-    np.testing.assert_allclose(layer(x, training=True), own, atol=1e-4)
-
-
-def test_in_training_mode_neighbours_count_and_the_stored_statistics_move(layer):
-    x = np.random.default_rng(5).normal(size=(5, 2, 2, 3)).astype("float32")
-    stored = layer.get_weights()
-
-    def alone(training):
-        return np.abs(layer(x[:2], training=training) - layer(x, training=training)[:2]).max()
-
-    assert alone(training=False) < 1e-6
-    for before, after in zip(stored, layer.get_weights(), strict=True):
-        np.testing.assert_array_equal(before, after)
-    assert alone(training=True) > 0.1
-    assert np.abs(stored[2] - layer.get_weights()[2]).max() > 1e-3
+def test_most_paths_are_half_as_long_as_the_network():
+    assert q4.answer(27, 17) - q4.answer(27, 9) > 0.85
+    assert q4.answer(27, 20) > 0.99

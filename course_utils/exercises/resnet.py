@@ -1,84 +1,18 @@
 """Exercises of the lesson `resnet`."""
 
-from itertools import pairwise, permutations
+from itertools import pairwise
+from math import comb
 
 import numpy as np
 
 from course_utils.exercises import Exercise, as_code
 
-# --- 1: the wrong side of the addition ----------------------------------------------------------
-
-
-def _join(x, h):
-    return np.maximum(x + h, 0)
-
-
-def _relu(x):
-    return np.maximum(x, 0)
-
-
-def _pictures():
-    """Return x and h of one shape: small whole numbers, some that are not, and x above 0."""
-    x, h = np.random.default_rng(2).normal(size=(2, 2, 4, 4, 3))
-    return [
-        (np.array([3, 0, 2]), np.array([-1, -1, 4])),
-        (x, h),
-        (np.abs(x), h),
-        (x[0, 0], -h[0, 0]),
-    ]
-
-
-q1 = Exercise(
-    answer=_join,
-    cases=_pictures(),
-    praise="Now the branch can take away as well as add. And where h = 0, x passes unchanged: it "
-    "comes out of a ReLU itself and is not negative.",
-    mistakes={
-        "as written": (
-            lambda x, h: x + _relu(h),
-            "That is still as it was written: relu(h) is never negative, so a block can only add "
-            "to x, and what passes grows from block to block.",
-        ),
-        "twice": (
-            lambda x, h: _relu(x + _relu(h)),
-            "There is a ReLU after the addition now, but the one on h still stands: such a branch "
-            "can add to x, and never take anything away.",
-        ),
-        "none": (
-            lambda x, h: x + h,
-            "The sum is right, but the ReLU is lost: the original block has one. (The later, "
-            "pre-activated block has its ReLUs inside the branch.)",
-        ),
-        "on the shortcut": (
-            lambda x, h: _relu(x) + h,
-            "That ReLU is on the shortcut, which should carry x as it is.",
-        ),
-        "on the shortcut too": (
-            lambda x, h: _relu(_relu(x) + h),
-            "The ReLU behind the sum is right. But the one on the shortcut is too much: the "
-            "shortcut carries x as it is.",
-        ),
-        "plain": (
-            lambda x, h: _relu(h),
-            "That is the plain network: the shortcut is gone, and x with it.",
-        ),
-    },
-    otherwise="What comes first, the addition or the activation?",
-    hints=[
-        "Which signs can `relu(h)` have? Is `x + relu(h)` ever below `x`?",
-        "Add first. Then comes the activation.",
-    ],
-    explanation="The original block is $\\mathrm{relu}(x + F(x))$: first the sum, then the "
-    "activation. With $x + \\mathrm{relu}(h)$ a block can never lower anything in $x$.",
-)
-
-
-# --- 2: a shortcut whose shapes do not fit ------------------------------------------------------
+# --- 1: the shortcut ----------------------------------------------------------------------------
 
 
 def _shortcut(x, filters):
     missing = filters - x.shape[-1]
-    return np.pad(x[:, ::2, ::2], [(0, 0), (0, 0), (0, 0), (0, missing)])
+    return np.pad(x[:, 1::2, 1::2], [(0, 0), (0, 0), (0, 0), (0, missing)])
 
 
 def _widened(x, filters):
@@ -92,41 +26,48 @@ def _means(x):
 
 _rng = np.random.default_rng(1)
 
-q2 = Exercise(
+q1 = Exercise(
     answer=_shortcut,
     cases=[
-        (np.array([[[[1.0], [2.0]], [[3.0], [4.0]]]]), 2),
+        (np.arange(1.0, 9).reshape(1, 2, 2, 2), 2),
         (_rng.normal(size=(2, 4, 8, 3)), 7),
         (_rng.normal(size=(3, 2, 2, 4)), 8),
         (_rng.normal(size=(1, 6, 4, 5)), 5),
     ],
-    praise="The shapes fit, and nothing has to be learned for it: with option A a residual "
-    "network has just as many parameters as the plain one beside it.",
+    praise="The shapes fit, the pixels are those of the branch, and nothing has to be learned for "
+    "it: with option A a residual network has just as many parameters as the plain one beside it.",
     mistakes={
+        "even pixels": (
+            lambda x, filters: _widened(x[:, ::2, ::2], filters),
+            "You take the rows and columns 0, 2, 4: one pixel off. With padding *same*, a "
+            "convolution with stride 2 on an even side is centred elsewhere.",
+        ),
+        "rows only": (
+            lambda x, filters: _widened(x[:, 1::2, ::2], filters),
+            "The rows are right. The columns are still one pixel off.",
+        ),
+        "columns only": (
+            lambda x, filters: _widened(x[:, ::2, 1::2], filters),
+            "The columns are right. The rows are still one pixel off.",
+        ),
         "image kept": (
             _widened,
-            "The channels are right, but the image is as large as before: take every second row "
-            "and every second column.",
+            "The channels are right, but the picture is as large as before: it has to be halved, "
+            "as in the branch.",
         ),
         "every second image": (
-            lambda x, filters: _widened(x[::2, ::2], filters),
-            "The first axis counts the images of the batch: keep all of them, and halve the axes "
+            lambda x, filters: _widened(x[1::2, 1::2], filters),
+            "The first axis counts the pictures of the batch: keep all of them, and halve the axes "
             "1 and 2.",
         ),
         "channels kept": (
-            lambda x, filters: x[:, ::2, ::2],
-            "The image is halved, but it still has its old channels: fill up to `filters` with "
+            lambda x, filters: x[:, 1::2, 1::2],
+            "The picture is halved, but it still has its old channels: fill up to `filters` with "
             "zeros, so that the branch can be added.",
-        ),
-        "odd pixels": (
-            lambda x, filters: _widened(x[:, 1::2, 1::2], filters),
-            "You begin with row and column 1. Networks are built that way too, but here they are "
-            "0, 2, 4 and so on.",
         ),
         "mean": (
             lambda x, filters: _widened(_means(x), filters),
-            "You take the mean of every four pixels. Option A keeps one of the four as it is, "
-            "that of even row and column.",
+            "You take the mean of every four pixels. Option A keeps one of the four as it is.",
         ),
         "zeros before": (
             lambda x, filters: np.roll(_shortcut(x, filters), -x.shape[-1], -1),
@@ -138,50 +79,273 @@ q2 = Exercise(
             "way too, but here all zeros are behind.",
         ),
         "copies": (
-            lambda x, filters: np.concatenate([x[:, ::2, ::2]] * 3, axis=-1)[..., :filters],
+            lambda x, filters: np.concatenate([x[:, 1::2, 1::2]] * 3, axis=-1)[..., :filters],
             "The new channels hold copies of the old ones. In option A they are 0: there the "
             "block's output is the branch alone.",
         ),
     },
-    otherwise="First x at the rows and columns 0, 2, 4, ..., then the channels of zeros.",
+    otherwise="First x at the rows and columns on which the branch is centred, then the channels "
+    "of zeros.",
     hints=[
-        "A slice with a step, `start:stop:step`, skips rows and columns. Which axes are they?",
+        "A slice with a step, `start:stop:step`, skips rows and columns. Which axes are they, and "
+        "where does the first centre lie?",
         "`np.pad` takes a pair (before, after) for every axis. How many channels are missing?",
     ],
-    explanation="Slice the axes 1 and 2 with step 2, then pad the last one behind.",
+    explanation="Slice the axes 1 and 2 with step 2, from 1 on, then pad the last one behind.",
 )
 
 
-# --- 3: count the parameters --------------------------------------------------------------------
+# --- 2: the way back through a block ------------------------------------------------------------
 
 
-def _count(depth, filters, channels, classes):
+def _back(dy, y, J):
+    g = dy * (y > 0)
+    return g + J.T @ g
+
+
+def _ways():
+    """Return slopes dy, outputs y with zeros among them, and the slopes J of a branch."""
+    rng = np.random.default_rng(2)
+    small = (np.array([2.0, 3]), np.array([5.0, 0]), np.array([[0.5, 1], [2, 4]]))
+    drawn = [(rng.normal(size=n), rng.normal(size=n), rng.normal(size=(n, n))) for n in (3, 5)]
+    return [small, *((dy, np.maximum(y, 0), J) for dy, y, J in drawn)]
+
+
+q2 = Exercise(
+    answer=_back,
+    cases=_ways(),
+    praise="The first part has met nothing but the ReLU at the end. However small J is, it comes "
+    "through wherever y > 0: on that way nothing multiplies it, and only the ReLU can cut it.",
+    mistakes={
+        "plain": (
+            lambda dy, y, J: J.T @ (dy * (y > 0)),
+            "That is the plain block. What has come back past the branch, on the shortcut, is "
+            "missing.",
+        ),
+        "no relu": (
+            lambda dy, y, J: dy + J.T @ dy,
+            "Both ways are there. But behind the sum there is a ReLU: where y is 0, nothing comes "
+            "back, on neither way.",
+        ),
+        "relu on the branch": (
+            lambda dy, y, J: dy + J.T @ (dy * (y > 0)),
+            "The ReLU stands behind the *sum*. So its zeros cut the way of the shortcut as well.",
+        ),
+        "relu on the shortcut": (
+            lambda dy, y, J: dy * (y > 0) + J.T @ dy,
+            "The ReLU stands behind the *sum*. So its zeros cut the way of the branch as well.",
+        ),
+        "not transposed": (
+            lambda dy, y, J: dy * (y > 0) + J @ (dy * (y > 0)),
+            "Nearly: on the way back the matrix is transposed. `J[i, j]` says how $h_i$ depends on "
+            "$x_j$, and $x_j$ collects from all i.",
+        ),
+        "after the sum": (
+            lambda dy, y, J: (dy + J.T @ dy) * (y > 0),
+            "The ReLU comes last on the way forth, so it comes first on the way back: cut dy, then "
+            "split it in two.",
+        ),
+    },
+    otherwise="Go back in the opposite order: first the ReLU, then the sum, which sends what it "
+    "gets to both of its parts.",
+    hints=[
+        "Behind the sum is a ReLU. Where y is 0 its slope is 0, elsewhere 1. Call what is left g.",
+        "$s = x + F(x)$: what is $\\partial s_i/\\partial x_j$? One part is 1 for $i = j$.",
+    ],
+    explanation="Through the ReLU: $g = dy$ where $y > 0$, else 0. The sum hands $g$ to the "
+    "shortcut as it is, and to the branch, where it becomes $J^T g$. Both arrive at $x$.",
+)
+
+
+# --- 3: what the edge takes away ----------------------------------------------------------------
+
+
+def _kept(side):
+    return ((3 * side - 2) / (3 * side)) ** 2
+
+
+q3 = Exercise(
+    answer=_kept,
+    cases=[(2,), (4,), (8,), (1,), (28,)],
+    tolerance=0.02,
+    praise="With 2 × 2 pixels less than half is kept in each layer; with 28 × 28 pixels nearly all "
+    "is.",
+    mistakes={
+        "one direction": (
+            lambda side: (3 * side - 2) / (3 * side),
+            "That is one direction only, or the factor of the size: rows and columns both have "
+            "edges, and asked for is the mean square.",
+        ),
+        "twice": (
+            lambda side: 2 * _kept(side),
+            "That is the convolution alone: the ReLU behind it halves the mean square.",
+        ),
+        "half": (
+            lambda side: _kept(side) / 2,
+            "The ReLU does halve the mean square, and the variance $2/(9C)$ has a 2 to make up for "
+            "it: halve nothing more.",
+        ),
+        "one edge": (
+            lambda side: ((3 * side - 1) / (3 * side)) ** 2,
+            "You count one edge in each direction. There are two: left and right, top and bottom.",
+        ),
+        "inner pixels": (
+            lambda side: (max(side - 2, 0) / side) ** 2,
+            "You count the pixels with no zero among their neighbours. But a pixel at the edge "
+            "does not lose everything: count its neighbours that are inside.",
+        ),
+        "always 2": (
+            lambda side: 4 / 9,
+            "That holds for 2 × 2 pixels only.",
+        ),
+        "lost": (
+            lambda side: 1 - _kept(side),
+            "That is what is lost. Asked for is what is kept.",
+        ),
+    },
+    otherwise="Each pixel of the output adds up nine neighbours, of which some are zeros. Take the "
+    "share of the nine that are inside, averaged over all pixels.",
+    hints=[
+        "Take one direction first: of the three neighbours, how many are inside, for a pixel at an "
+        "edge and for any other?",
+        "In one direction, $3\\,\\text{side} - 2$ of $3\\,\\text{side}$ neighbours are inside. A "
+        "neighbour is inside if its row and its column both are.",
+    ],
+    explanation="In each direction the first and the last pixel lack one of three neighbours, so "
+    "$3\\,\\text{side} - 2$ of $3\\,\\text{side}$ are inside. Rows and columns are independent: "
+    "multiply the two shares.",
+)
+
+
+# --- 4: how long are the paths? -----------------------------------------------------------------
+
+
+def _share_of_paths(n, longest):
+    return sum(comb(n, k) for k in range(longest + 1)) / 2**n
+
+
+q4 = Exercise(
+    answer=_share_of_paths,
+    cases=[(2, 1), (2, 0), (3, 3), (10, 3), (27, 13), (27, 17)],
+    tolerance=0.02,
+    praise="A path is a row of coin tosses, one for each block: so most paths are about half as "
+    "long as the network is deep.",
+    mistakes={
+        "exactly": (
+            lambda n, longest: comb(n, longest) / 2**n,
+            "That is the share of the paths through *exactly* so many branches. Those through "
+            "fewer count as well.",
+        ),
+        "fewer": (
+            lambda n, longest: sum(comb(n, k) for k in range(longest)) / 2**n,
+            "You leave out the paths through exactly `longest` branches: `range` ends before its "
+            "end.",
+        ),
+        "number": (
+            lambda n, longest: sum(comb(n, k) for k in range(longest + 1)),
+            "That is the number of such paths. Divide by the number of all.",
+        ),
+        "equal lengths": (
+            lambda n, longest: (longest + 1) / (n + 1),
+            "That takes all lengths as equally frequent. How many ways are there to choose k of n "
+            "branches?",
+        ),
+        "longer": (
+            lambda n, longest: 1 - _share_of_paths(n, longest),
+            "That is the share of the longer ones.",
+        ),
+        "without the empty one": (
+            lambda n, longest: sum(comb(n, k) for k in range(1, longest + 1)) / (2**n - 1),
+            "You leave out the path that passes all branches by. It is one, too.",
+        ),
+    },
+    otherwise="At each block a path has two ways. In how many ways can it pass through k of n "
+    "branches?",
+    hints=[
+        "There are $2^n$ paths. How many of them pass through exactly k branches?",
+        "$\\binom{n}{k}$: `math.comb(n, k)`. Add up for k from 0 to `longest`.",
+    ],
+    explanation="A path through exactly k branches chooses k of n blocks: $\\binom nk$ of $2^n$. "
+    "The share is that of a binomial distribution with chance ½.",
+)
+
+
+# --- 5: word for word ---------------------------------------------------------------------------
+
+_VERDICTS = {"a": False, "b": False, "c": True, "d": True, "e": True, "f": False}
+_WHY = {
+    "a": "False: it is *Deep Residual Learning for Image Recognition*.",
+    "b": "False: the paper is of December 2015, arXiv:1512.03385, as the deck says elsewhere. "
+    "Connections that skip layers are older, and highway networks, with gates on theirs, came a "
+    "few months earlier.",
+    "c": "True: the figure of section 3 shows it.",
+    "d": "True: both have the same weights if the shortcuts are of option A.",
+    "e": "True: each block cuts half of those that are left.",
+    "f": "False: with 56 layers the plain network had learned little, so that its picture shows a "
+    "place where it got stuck. And that two things go together proves no *because*.",
+}
+
+q5 = Exercise(
+    answer=_VERDICTS,
+    praise="A year, a title and a reason: each can be looked up or measured.",
+    mistakes={
+        "all true": (
+            dict.fromkeys(_VERDICTS, True),
+            "You believe all of them. Hold each against what was measured, and two of them against "
+            "the list under *Further reading*.",
+        ),
+        "all false": (
+            dict.fromkeys(_VERDICTS, False),
+            "You believe none of them. Some were measured in this lesson, and one can be counted.",
+        ),
+    },
+    otherwise="Take them word by word: two are in the list under *Further reading*, the others in "
+    "sections 1, 3, 4 and 5.",
+    hints=[
+        "For (a) and (b) read the first entry under *Further reading*, letter by letter. The first "
+        "four digits of a number on arXiv are year and month.",
+        "For (c) look at the figure of section 3 again, for (e) count as in exercise 4.",
+    ],
+    explanation="Three of the six hold.\n\n"
+    + as_code("verdicts", _VERDICTS)
+    + "\n\n"
+    + "\n".join(f"- ({letter}) {sentence}" for letter, sentence in _WHY.items()),
+)
+
+
+# --- 6: count the parameters --------------------------------------------------------------------
+
+
+def _count(depth, filters, channels, classes, projection):
     n = (depth - 2) // 6
     sizes = [channels, filters[0]] + [f for f in filters for _ in range(2 * n)]
-    total = sum(9 * a * b + 2 * b for a, b in pairwise(sizes))
-    return total + (filters[-1] + 1) * classes
+    total = sum(9 * a * b + 2 * b for a, b in pairwise(sizes)) + (filters[-1] + 1) * classes
+    return total + projection * sum((a + 2) * b for a, b in pairwise(filters))
 
 
-def _counter(kernel=9, per_filter=2, per_block=2, bias=1, further=lambda f, c: 0):
-    def count(depth, filters, channels, classes):
+def _counter(kernel=9, per_filter=2, per_block=2, bias=1, one=1, around=None, more=None):
+    def count(depth, filters, channels, classes, projection):
         n = (depth - 2) // 6
         sizes = [channels, filters[0], *np.repeat(filters, per_block * n).tolist()]
         layers = sum(kernel * a * b + per_filter * b for a, b in pairwise(sizes))
-        return layers + (filters[-1] + bias) * classes + further(filters, channels)
+        ways = [*pairwise(filters)] if around is None else around(n, filters)
+        ways = projection * sum(one * a * b + per_filter * b for a, b in ways)
+        more_still = more(filters, channels) if more else 0
+        return layers + ways + (filters[-1] + bias) * classes + more_still
 
     return count
 
 
-q3 = Exercise(
+q6 = Exercise(
     answer=_count,
     cases=[
-        (20, (8, 16, 32), 1, 10),
-        (56, (16, 32, 64), 3, 10),
-        (8, (3, 5, 9), 2, 4),
-        (14, (4, 4, 6), 1, 7),
+        (20, (8, 16, 32), 1, 10, False),
+        (56, (16, 32, 64), 3, 10, True),
+        (8, (3, 5, 9), 2, 4, True),
+        (14, (4, 4, 6), 1, 7, False),
     ],
     praise="Most of it is in the last stage, since a convolution grows with the square of the "
-    "filters. The plain network has as many: shortcuts cost nothing.",
+    "filters. Option A adds nothing to it.",
     mistakes={
         "no normalisation": (
             _counter(per_filter=0),
@@ -189,8 +353,8 @@ q3 = Exercise(
         ),
         "moving averages": (
             _counter(per_filter=4),
-            "You count four numbers per filter. The moving mean and variance are stored, too, but "
-            "not trained: γ and β are.",
+            "You count four numbers per filter. A moving mean and variance would be stored, too, "
+            "but not trained: γ and β are.",
         ),
         "biases": (
             _counter(per_filter=3),
@@ -202,7 +366,7 @@ q3 = Exercise(
             "The dense layer has a bias: one more number per class.",
         ),
         "no stem": (
-            _counter(further=lambda f, c: -f[0] * (9 * c + 2)),
+            _counter(more=lambda f, c: -f[0] * (9 * c + 2)),
             "The very first convolution is missing, with its normalisation.",
         ),
         "one per block": (
@@ -214,14 +378,32 @@ q3 = Exercise(
             "A 3 × 3 convolution has nine weights for every pair of an old and a new channel.",
         ),
         "old channels": (
-            _counter(further=lambda f, c: sum(9 * b * (b - a) for a, b in pairwise(f))),
+            _counter(more=lambda f, c: sum(9 * b * (b - a) for a, b in pairwise(f))),
             "Nearly: where a stage begins, its first convolution still sees the channels of the "
             "stage before.",
         ),
-        "projections": (
-            _counter(further=lambda f, c: sum((a + 2) * b for a, b in pairwise(f))),
-            "That has a 1 × 1 convolution and a normalisation in two of the shortcuts, the paper's "
-            "option B. Ours are filled up with zeros.",
+        "never projections": (
+            lambda *given: _count(*given[:4], False),
+            "You leave the projections out. If `projection` is true, there are two of them.",
+        ),
+        "always projections": (
+            lambda *given: _count(*given[:4], True),
+            "You always count projections. They are there only if `projection` is true.",
+        ),
+        "bare projections": (
+            lambda *given: _count(*given) - given[4] * 2 * sum(given[1][1:]),
+            "A projection is followed by a γ and a β for each of its filters, too.",
+        ),
+        "projections of 3 × 3": (
+            _counter(one=9),
+            "A projection is a convolution of 1 × 1: one weight for each pair of channels.",
+        ),
+        "option C": (
+            _counter(
+                around=lambda n, f: [(f[0], f[0]), *pairwise(f)] + (n - 1) * [(a, a) for a in f]
+            ),
+            "You put a projection around every block, the paper's option C. In option B only the "
+            "two blocks at which a new stage begins have one.",
         ),
     },
     otherwise="From a to b channels a convolution has 9 a b weights, and its normalisation 2 b.",
@@ -229,161 +411,9 @@ q3 = Exercise(
         "A 3 × 3 convolution from $a$ to $b$ channels has $9ab$ weights, its normalisation $2b$.",
         "Write down the channels from layer to layer: `channels`, then `filters[0]` for $1 + 2n$ "
         "convolutions, then `filters[1]` for $2n$ and `filters[2]` for $2n$.",
+        "The projections lead from `filters[0]` to `filters[1]` and from there to `filters[2]`.",
     ],
     explanation="List the channels from layer to layer; every two neighbours $a, b$ are a "
-    "convolution with $9ab$ weights and a normalisation with $2b$. Then comes the dense layer.",
-)
-
-
-# --- 4: which curve is which --------------------------------------------------------------------
-
-CURVES = {"A": "plain 20", "B": "residual 56", "C": "plain 56", "D": "residual 20"}
-
-
-def _orders(*wanted):
-    """Return the orders in which A and C (and then B and D) are these two networks."""
-    return [
-        dict(zip(CURVES, order, strict=True))
-        for order in permutations(CURVES.values())
-        if {order[0], order[2]} == {*wanted}
-    ]
-
-
-def _curves(a, b, c, d):
-    return {"A": a, "B": b, "C": c, "D": d}
-
-
-_OF_PAIRS = {  # which networks are given the two curves that end highest, and what to say
-    ("residual 20", "residual 56"): "You give the residual networks the two curves that end "
-    "highest. Shortcuts do not hold training back in favour of the test error: they make training "
-    "itself easier.",
-    ("plain 56", "residual 56"): "You give both deep networks the curves that end highest. That "
-    "holds for the plain one; shortcuts are there to remove just that.",
-    ("plain 20", "residual 20"): "You give both deep networks the curves that end lowest. More "
-    "layers do not train better by themselves: without shortcuts, 56 layers train worst of all.",
-}
-
-q4 = Exercise(
-    answer=CURVES,
-    praise="Since this is the loss in *training*, it is no overfitting: the deep plain network "
-    "fails to learn what a shallow one learns. With shortcuts the deep one starts later, that is "
-    "all.",
-    mistakes={
-        "deeper is better": (
-            _curves("plain 56", "residual 56", "plain 20", "residual 20"),
-            "The residual ones are right. But of the plain ones the *deeper* one ends higher: it "
-            "could do all that the other can, but training does not find it. That is degradation.",
-        ),
-        "start": (
-            _curves("plain 20", "residual 20", "plain 56", "residual 56"),
-            "The plain ones are right. The residual ones end alike, so look at the first epochs: "
-            "the deeper one has the slower start.",
-        ),
-        "both pairs": (
-            _curves("plain 56", "residual 20", "plain 20", "residual 56"),
-            "Plain and residual are told apart, but both pairs are the wrong way round: whatever "
-            "more layers *could* do, they are harder to train.",
-        ),
-        **{
-            f"{' and '.join(pair)} on top, {n}": (order, sentence)
-            for pair, sentence in _OF_PAIRS.items()
-            for n, order in enumerate(_orders(*pair), start=1)
-        },
-    },
-    otherwise="Each of the four networks has one curve. A and C end higher than B and D: begin "
-    "with what these two have in common. It is not the depth.",
-    hints=[
-        "Which two networks profit from shortcuts? Theirs are the two curves that end lowest.",
-        "Without shortcuts, what happens to the training loss as layers are added?",
-        "Those with shortcuts end alike, but the deeper one starts higher.",
-    ],
-    explanation="Without shortcuts the deeper network trains *worse* (C above A). With them both "
-    "end low (B and D); the deeper one starts higher and falls later (B).\n\n"
-    + as_code("prediction", CURVES),
-)
-
-
-# --- 5: frozen, but still in training mode ------------------------------------------------------
-
-
-def _normalise(x, mean, variance, gamma, beta, epsilon):
-    return gamma * (x - mean) / np.sqrt(variance + epsilon) + beta
-
-
-def _by_own(x, axes, gamma, beta, epsilon):
-    mean, variance = x.mean(axes, keepdims=True), x.var(axes, keepdims=True)
-    return _normalise(x, mean, variance, gamma, beta, epsilon)
-
-
-def _layers():
-    """Return a small layer and larger ones, among them a filter that hardly varies."""
-    rng = np.random.default_rng(5)
-    variance = np.array([1e-3, 0.02, 0.7, 3.0])
-    small = [
-        np.array(pair) for pair in ([[3.0, 1.0]], [1.0, 2.0], [4.0, 0.3], [2.0, -1.0], [0.5, 3])
-    ]
-    shapes = ((3, 2, 2, 4), 1e-3), ((5, 4), 1e-2), ((1, 3, 2, 4), 1e-3)
-    return [(*small, 0.01)] + [
-        (rng.normal(1, 2, shape), rng.normal(size=4), variance, *rng.normal(0, 2, (2, 4)), epsilon)
-        for shape, epsilon in shapes
-    ]
-
-
-q5 = Exercise(
-    answer=_normalise,
-    cases=_layers(),
-    praise="Now an image gets the same answer in any company. In Keras: call the frozen part with "
-    "`training=False`. To train only the head's weights is not enough.",
-    mistakes={
-        "batch": (
-            lambda x, m, v, g, b, e: _by_own(x, tuple(range(x.ndim - 1)), g, b, e),
-            "That is training mode: mean and variance of the batch itself. An image's answer then "
-            "depends on the images beside it. Use the stored `mean` and `variance`.",
-        ),
-        "over the filters": (
-            lambda x, m, v, g, b, e: _by_own(x, -1, g, b, e),
-            "That normalises over the filters of each pixel, as *layer* normalisation does. Use "
-            "the stored `mean` and `variance`.",
-        ),
-        "no root": (
-            lambda x, m, v, g, b, e: g * (x - m) / (v + e) + b,
-            "You divide by the variance. It is in squared units: divide by its root.",
-        ),
-        "epsilon outside": (
-            lambda x, m, v, g, b, e: g * (x - m) / (np.sqrt(v) + e) + b,
-            "Nearly: epsilon stands beside the variance, *under* the root. Where a filter hardly "
-            "varies, that makes a difference.",
-        ),
-        "no epsilon": (
-            lambda x, m, v, g, b, e: _normalise(x, m, v, g, b, 0),
-            "The epsilon is missing: a filter that hardly varies would be blown up.",
-        ),
-        "epsilon fixed": (
-            lambda x, m, v, g, b, e: _normalise(x, m, v, g, b, 1e-3),
-            "Right for one epsilon only: use the `epsilon` that is given.",
-        ),
-        "no gamma and beta": (
-            lambda x, m, v, g, b, e: _normalise(x, m, v, 1, 0, e),
-            "Mean 0 and variance 1 are not the end: the layer then multiplies by the learned gamma "
-            "and adds the learned beta.",
-        ),
-        "no beta": (
-            lambda x, m, v, g, b, e: _normalise(x, m, v, g, 0, e),
-            "The learned shift, beta, is missing.",
-        ),
-        "swapped": (
-            lambda x, m, v, g, b, e: _normalise(x, m, v, b, g, e),
-            "You swapped gamma and beta: gamma is the factor, beta is added.",
-        ),
-    },
-    otherwise="Subtract the stored mean, divide by what the stored variance and epsilon tell, then "
-    "use gamma and beta.",
-    hints=[
-        "An image's answer should not depend on the other images: take no mean of `x`.",
-        "$\\gamma\\,(x - \\text{mean})/\\sqrt{\\text{variance} + \\epsilon} + \\beta$, with the "
-        "stored mean and variance.",
-    ],
-    explanation="The stored statistics take the place of the batch's; all else stays. In Keras "
-    "that is `training=False`. With `training=True` a layer would also change its stored mean and "
-    "variance, although nobody trains it.",
+    "convolution with $9ab$ weights and a normalisation with $2b$. Then comes the dense layer. A "
+    "projection has $ab + 2b$.",
 )

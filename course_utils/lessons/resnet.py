@@ -1,4 +1,4 @@
-"""Residual networks: `Blocks` for the lesson, and the networks of He et al. (2015) in full.
+"""The networks of He et al. (2015) in full; the small ones of the lesson: see `resnet_small`.
 
 The recipe of `train` is section 4.2 of *Deep Residual Learning for Image Recognition*,
 arXiv:1512.03385. As a command, on CIFAR-10, which goes on with a run that was stopped:
@@ -14,7 +14,6 @@ import inspect
 import json
 import math
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,126 +30,6 @@ from course_utils.training import _watch
 
 _DECAY = 1e-4  # weight decay λ of all kernels, as a penalty λ/2 · Σ w² in the loss
 _EVERY = 500  # steps from one backup to the next
-
-
-@tf.function(autograph=False)
-def _branch(x, training, kernel, *norm):
-    """Compute h of one block, and means and variances over the batch, both (2, F)."""
-    pixels = tf.cast(tf.size(x[..., 0]), x.dtype)
-    moments = []
-    for i in range(2):
-        x = tf.nn.conv2d(tf.nn.relu(x) if i else x, kernel[i], 1, "SAME")
-        if norm:
-            gamma, beta, mean, variance = norm
-            known = () if training else (mean[i], variance[i])
-            x, m, v = tf.compat.v1.nn.fused_batch_norm(
-                x, gamma[i], beta[i], *known, epsilon=1e-3, is_training=training
-            )
-            # Keras has this epsilon as well, but keeps the sum over N, TensorFlow that over N - 1.
-            moments.append((m, v * (1 - 1 / pixels)))
-    return x, *(tf.stack(rows) for rows in zip(*moments, strict=True))
-
-
-class Blocks(keras.Layer):
-    """A row of n blocks of one shape: x = join(x, h), where h is what two convolutions make of x.
-
-    h = norm(conv(relu(norm(conv(x))))), with 3 × 3 convolutions without bias, zeros beyond the
-    edge, and batch normalisation. Keras layers with the same weights answer the same, to rounding,
-    but each of them is traced by itself, which takes long; here one piece of graph serves every
-    block. With ``trainable = False`` the moving averages are used, and kept, also in training.
-
-    Parameters
-    ----------
-    n, filters : int
-        Number of blocks, of which 0 answer with their input, and channels F of the images.
-    join : callable
-        Takes x and h, both (N, H, W, F), and returns the next x, of the same shape: for instance
-        ``relu(h)``, or with a shortcut ``relu(x + h)``.
-    normalise : bool
-        False leaves the batch normalisation out, with its weights.
-    momentum : float
-        Weight of the old value in the moving averages of means and variances, below 1.
-
-    Attributes
-    ----------
-    kernel : variable, shape (n, 2, 3, 3, F, F)
-        Starts normal with variance 2 / (9 F): He et al. (2015), arXiv:1502.01852, equation 10.
-    gamma, beta, mean, variance : variable, shape (n, 2, F)
-        Scale and shift after each normalisation, and the moving averages, which are not trained.
-
-    Raises
-    ------
-    ValueError
-        If a parameter, the images or what join returns do not fit.
-    """
-
-    def __init__(
-        self, n: int, filters: int, join: Callable, normalise: bool = True, momentum: float = 0.9
-    ) -> None:
-        super().__init__()
-        for name, value, least in (("n", n, 0), ("filters", filters, 1)):
-            if not isinstance(value, int | np.integer) or value < least:
-                raise ValueError(f"{name}={value!r} must be a whole number from {least} on.")
-        if not callable(join):
-            raise ValueError(f"join={join!r} cannot be called: give a function of x and h.")
-        if not 0 <= momentum < 1:
-            raise ValueError(f"momentum={momentum!r} must be at least 0 and below 1.")
-        self.n, self.filters, self.join = n, filters, join
-        self.normalise, self.momentum = normalise, momentum
-        self.built = True
-        if not n:  # no weights without blocks: an optimiser would miss their gradients
-            return
-        he = keras.initializers.RandomNormal(stddev=(2 / (9 * filters)) ** 0.5)
-        self.kernel = self.add_weight((n, 2, 3, 3, filters, filters), he, name="kernel")
-        if normalise:
-            shape = (n, 2, filters)
-            self.gamma = self.add_weight(shape, "ones", name="gamma")
-            self.beta = self.add_weight(shape, "zeros", name="beta")
-            self.mean = self.add_weight(shape, "zeros", trainable=False, name="mean")
-            self.variance = self.add_weight(shape, "ones", trainable=False, name="variance")
-
-    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Return the output of the last block, as `outputs` does those of all."""
-        return [x, *self.outputs(x, training)][-1]
-
-    def outputs(self, x: tf.Tensor, training: bool = False) -> list[tf.Tensor]:
-        """Return the outputs of all n blocks, each of shape (N, H, W, F).
-
-        Parameters
-        ----------
-        x : tensor, shape (N, H, W, F)
-            Images, or what other layers made of them.
-        training : bool
-            Normalise with this batch, and let the moving averages follow; otherwise with these.
-        """
-        x = keras.ops.convert_to_tensor(x, self.compute_dtype)
-        if len(x.shape) != 4 or x.shape[-1] != self.filters:
-            raise ValueError(
-                f"The blocks take images of shape (N, H, W, {self.filters}), but x has shape "
-                f"{tuple(x.shape)}: a convolution with {self.filters} filters makes them fit."
-            )
-        if not self.n:
-            return []
-        training = bool(training) and self.trainable
-        rows = list(zip(*map(tf.unstack, self.weights), strict=True))
-        # Concrete, so that TensorFlow does not warn about the traces for other shapes.
-        branch = _branch.get_concrete_function(x, training, *rows[0])
-        outputs, moments = [], []
-        for block in rows:
-            h, *batch = branch(x, training, *block)
-            outputs.append(self.join(x, h))
-            shape = getattr(outputs[-1], "shape", None)
-            if shape != x.shape:
-                raise ValueError(
-                    f"join(x, h) must keep the shape of x, {x.shape}, not give {shape}."
-                )
-            x = outputs[-1]
-            moments.append(batch)
-        if training and self.normalise:
-            means, variances = zip(*moments, strict=True)
-            for average, new in ((self.mean, means), (self.variance, variances)):
-                average.assign(self.momentum * average + (1 - self.momentum) * tf.stack(new))
-        return outputs
 
 
 class Run(NamedTuple):

@@ -36,7 +36,7 @@
 # | 4 | [optimizers](optimizers.ipynb) | Which way down the loss is the fastest, and how would you know? | 1 | ASTRO | 90 + 45 |
 # | 5 | [hyperparameters](hyperparameters.ipynb) | The best of 1,300 scores says .07: what is it really? | 2, 4 | ASTRO | 85 + 40 |
 # | 6 | [convolutions](convolutions.ipynb) | What is gained by looking through a small window? | 1 | NC | 90 + 25 |
-# | 7 | [resnet](resnet.ipynb) | A deeper network contains the shallower one. So why is it worse, even on its own training data? | 3, 4, 6 | ASTRO | 95 + 5 |
+# | 7 | [resnet](resnet.ipynb) | A deeper network contains the shallower one. So why is it worse, even on its own training data? | 3, 4, 6 | ASTRO | 90 + 30 |
 # | 8 | [transfer_learning](transfer_learning.ipynb) | When are somebody else's weights worth having? | 6 | ASTRO | 90 + 10 |
 # | 9 | `recurrent` | How does a network remember what came before? | 1 | NC | planned |
 # | 10 | [autoencoders](autoencoders.ipynb) | What is worth keeping of a picture? | 1 | BNN, NC, ASTRO | 110 + 5 |

@@ -519,7 +519,7 @@ claim("The dense network loses this share when the pixels are shuffled", above=-
 # %% [markdown]
 # A dense layer has no idea which pixels are neighbours. To shuffle them is to rename its inputs, and it
 # does not notice. (Logistic regression, far behind both, has no idea of neighbours either.) The windows
-# notice. Which part of them suffers, the window or the mean over places? Section 6 takes them apart.
+# notice. (Section 6 asks what the mean over places has to do with it.)
 # *Learned: a window is a belief about the data. It pays as much as the belief is true.*
 #
 # ## 6. What is the gain made of?
@@ -584,7 +584,7 @@ share["windows", 250] = networks(windows, 250, 0.03)
 
 # %% [markdown]
 # What takes minutes is done only for the stored table, by `make table LESSON=convolutions`, with five other
-# sets of signals, other first weights and other random windows. Skip these cells, and go on at the figure.
+# sets of signals, other first weights and other random windows. Run these cells without reading them.
 
 
 # %%
@@ -600,7 +600,6 @@ def flatten(first=()):
 
 
 def one_layer():
-    """Sixteen windows of width nine, and mean and maximum of each map, as for random windows."""
     seen = keras.Input((40, 1))
     maps = layers.Conv1D(16, 9, padding="same", activation="relu")(seen)
     both = [layers.GlobalAveragePooling1D()(maps), layers.GlobalMaxPooling1D()(maps)]
@@ -685,7 +684,7 @@ def ahead(text, one, other, headline=False, **bounds):
     claim(text, **more, **bounds, digits=3, headline=headline)
 
 
-ahead("The window: told, own windows are ahead of the dense network by",
+ahead("Window, units and layers: told, own windows are ahead of the dense network by",
       "own windows, told 4000", "dense, told 4000", True, above=0.15)  # fmt: skip
 wide = claims.mean_and_error(five["own windows, told 4000"] - five["wide dense, told 4000"])
 print(f"of as many units in as many layers: by {wide['value']:.2f} ± {wide['se']:.2f}")
@@ -719,16 +718,16 @@ for text, one, other in (
     claim(text, **more, above=0.02)
 
 # %% [markdown]
-# So each part has a worth of its own.
+# So the parts differ in worth.
 #
 # * The *window* is the belief in neighbours, and it is worth most. Telling the dense network of moves in this
-#   way does not make up for it. As many units and layers make up for a good part, and not for all. (We had set
-#   .15 as the bound for what is left; two standard errors do not clear it, so it is printed without a verdict.)
+#   way does not make up for it. As many units and layers make up for a good part, and in as many steps not for
+#   all. (For what is left we had set the bound .15. Two standard errors do not clear it: no verdict.)
 # * *Sharing* is the belief that a shape is the same shape everywhere. Windows with weights of their own can
 #   learn it instead, from moved signals. Told, and trained four times as long, they name more signals rightly
 #   (see the table). They stay behind windows that share and are told for as long.
 # * The *mean over places* is level with *flatten*: with 4,000 signals, the last layer does as well without it.
-#   But where pixels are shuffled, it is the part that hurts most: the mean forgets where a pixel stood.
+#   But where pixels are shuffled, the mean makes the loss worse: it forgets where a pixel stood.
 # * *Learning the weights* is the surprise. With 250 signals, 300 random windows and a closed formula are
 #   ahead of trained windows that are told. Part of that lead is due to the maxima. With 4,000, trained
 #   windows that are told are level. But it takes many random ones: sixteen are behind a layer of sixteen that

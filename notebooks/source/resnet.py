@@ -222,9 +222,7 @@ RATES = {("plain", 8): 0.03, ("plain", 20): 0.03, ("plain", 56): 0.03,
 
 @cache
 def slope(kind, depth, norm=small.batch_norm):
-    """A function of w, x, y: the loss and its gradient in w. TensorFlow translates it once."""
-
-    @tf.function(autograph=False)
+    @tf.function(autograph=False)  # translated once
     def value_and_gradient(w, x, y):
         with tf.GradientTape() as tape:
             tape.watch(w)
@@ -235,7 +233,7 @@ def slope(kind, depth, norm=small.batch_norm):
 
 
 def train(kind, depth, rate, steps=STEPS, start=None, norm=small.batch_norm, rule=small.momentum):
-    """The trained weights, and the training loss in each pass."""
+    """The trained weights, and the loss in each pass (none, or above 9.99, counts as 9.99)."""
     draw = np.random.default_rng(SEED)  # the same batches for all
     w = tf.constant(first[depth] if start is None else start)
     memory, values = [], []
@@ -245,7 +243,6 @@ def train(kind, depth, rate, steps=STEPS, start=None, norm=small.batch_norm, rul
         way, memory = rule(dw, *memory)  # of a step; and what the rule remembers
         w = w - rate * way
         values.append(value)
-    # A loss above 9.99, or none at all, counts as 9.99.
     return w, np.fmin(values, 9.99).reshape(-1, EPOCH).mean(axis=1)
 
 
@@ -812,8 +809,8 @@ def darker(q, stride=1):
 
 
 q = np.ones((8, 8))
-claims.check("The first layer's factor is that of exercise 3", darker(q).mean(), small.share_inside(8),
-             within=1e-9)  # fmt: skip
+claims.check("The first layer's factor is that of exercise 3",
+             darker(q).mean(), small.share_inside(8), within=1e-9)  # fmt: skip
 for number in range(54):
     q = darker(q, 2 if number in (18, 36) else 1)
 carried = np.log10(q.mean()) / 2

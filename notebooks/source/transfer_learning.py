@@ -151,8 +151,9 @@ claim("10 labels: the neighbour over shifts is ahead of least squares on the pix
 # 24 windows of five places over what comes in, and ReLU follows. The first two layers move in steps of two
 # places (stride 2). Then *global mean pooling* takes each window's mean over all places, which leaves 24
 # numbers for a signal. We call them its *features* $h$. The last layer, the *head*, is softmax on $h$: five
-# scores for five kinds. Whatever we train on these signals is *told about moves*: in every training step the
-# layer `Moves` shifts each signal by a random number of pixels.
+# scores for five kinds. A network that we train is *told about moves*: in every training step the layer
+# `Moves` shifts each signal by a random number of pixels. (A head on frozen features is not told: it sees each
+# signal as it stands.)
 
 
 # %%
@@ -226,8 +227,8 @@ plotting.show(lesson.TEXTS["filters"])
 #
 # **The slides' recipe.** "Take the other model, freeze the weights of the first layers and train the weights
 # of the final layers (or even just the output layer) on your training set." *Frozen* means: their weights stay
-# as they are. If only the head is trained, then $h$ never changes, and a softmax layer on $h$ is logistic
-# regression. So we calculate $h$ once and let logistic regression find its optimum. Its setting is $C$: the
+# as they are. If only the head is trained, then $h$ of a signal never changes, and a softmax layer on $h$ is
+# logistic regression. So we calculate $h$ once and let logistic regression find its optimum. Its setting is $C$: the
 # larger, the weaker its penalty.
 #
 # ### Exercise 2: whose constants?
@@ -389,15 +390,11 @@ claim("Fine-tuned at the largest rate, their network names old kinds rightly in 
 
 # %%
 recipe = network(frozen=2)
-STARTS = {  # weights, model, rate
-    "fine-tuned": (new_head, model, 0.01),
-    "final layers": (new_head, recipe, 0.03),
-    "from scratch": (scratch, model, 0.03),
-}
+STARTS = {"fine-tuned": (new_head, model, 0.01), "final layers": (new_head, recipe, 0.03),
+          "from scratch": (scratch, model, 0.03)}  # fmt: skip
 
 
 def trials(name, n):
-    """Answers to all signals, for each rate and number of steps that is tried."""
     start, trained, usual = STARTS[name]
     mine, found = (x[labelled[n]], y[labelled[n]]), {}
     for rate in RATES[2:] if EVERYTHING else [usual]:
@@ -707,7 +704,8 @@ for text, a, b, labels, bounds in (
 # %%
 pairs = [("fine-tuned", "from scratch"), ("final layers", "from scratch"),
          ("their network", "untrained twin"), ("fine-tuned", "random windows"),
-         ("their network + S", "untrained twin + S"), ("random windows + S", "fine-tuned")]  # fmt: skip
+         ("their network + S", "untrained twin + S"),
+         ("random windows + S", "fine-tuned")]  # fmt: skip
 AS = "{value:.2f} ± {se:.2f}"
 pd.DataFrame({n: {f"{a} above {b}": AS.format(**gap(a, b, n)) for a, b in pairs}
               for n in LABELS})  # fmt: skip
@@ -731,8 +729,9 @@ pd.DataFrame({name: {"smallest rate": (each[..., 0] == RATES[2]).sum(),
               for name, each in chosen.items()})  # fmt: skip
 
 # %% [markdown]
-# Few are at an edge, and the start from scratch takes the added steps most often. Now the sources of section 7,
-# beside that of section 2 and beside nobody's:
+# Few of the rates are at an edge, more with the final layers. But the longest training that was tried is
+# taken often, and by the start from scratch nearly always. So the gaps to it are *upper bounds*: still longer
+# training may narrow them. Now the sources of section 7, beside that of section 2 and beside nobody's:
 
 
 # %%
@@ -755,7 +754,7 @@ pd.DataFrame({f"{kept}, above {other}": {name: AS.format(**beside(readout, name,
 
 # %% [markdown]
 # Half the rate costs something. So do ten signals of each kind with 144 numbers: there, both sources are below a
-# network that nobody trained, and even that of section 2 is not above it. Scrambled sources lose with 24 means, and
+# network that nobody trained, and even that of section 2 is not surely above it. Scrambled sources lose with 24 means, and
 # hardly with 144. *Other shapes* are as good as section 2's on average, but each of the five is better or worse by
 # a lot. (Only half rate has a verdict: the other comparisons were chosen afterwards.)
 #

@@ -1,18 +1,50 @@
-"""Figures of the lesson `autoencoders`."""
+"""Figures, rivals and the exact mixture of the lesson `autoencoders`."""
 
 from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
-from scipy.stats import rankdata
+from scipy.ndimage import median_filter
+from scipy.signal import wiener
+from scipy.spatial.distance import cdist
+from scipy.special import softmax
+from scipy.stats import multivariate_normal, rankdata
+from sklearn.metrics.pairwise import euclidean_distances
+from sklearn.mixture import GaussianMixture
 
 from course_utils import plotting
 
-# Alternative texts of figures that answer a prediction.
+# Weights, means and covariances of the three normals of section 8.
+HEAPS = (
+    np.array([0.5, 0.3, 0.2]),
+    np.array([[-2, -1], [2, -1.5], [0.5, 2.5]]),
+    np.array([[[0.5, 0.3], [0.3, 0.4]], [[0.2, 0], [0, 0.6]], [[0.8, -0.3], [-0.3, 0.3]]]),
+)
+_WIDTHS = (0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6)  # of a kernel density estimate
+_SIDES = (3, 5, 7)  # of a filter's window
+
+_Score = Callable[[np.ndarray, float], np.ndarray]  # points (N, 2) and sigma -> (N, 2)
+
+# Alternative texts of figures.
 TEXTS = {
+    "pca": "Ten test digits and what PCA paints from 2, 8 and 32 numbers: grey blurs at 2, "
+    "readable digits with halos at 32.",
+    "units": "Six pictures painted by the hidden units, positive red and negative blue, beside the "
+    "six eigenvectors: the same kind of strokes and loops, in another mixture.",
+    "painted": "Ten test digits, and what PCA and the autoencoder paint from two numbers: PCA's "
+    "are grey and blurred, the autoencoder's are darker, though not always the right digit.",
+    "cleaned": "Ten digits, their masked version, and what five methods make of it: the median "
+    "filter erases the strokes, the Wiener filter adds a grey haze, the memory paints smooth "
+    "digits that are not always the right ones, the linear map and the autoencoder restore them.",
+    "drawn": "Fourteen pictures in each row. Repainted test pictures are digits. Those from a "
+    "normal distribution of codes are often strokes that are no digit. Those from the mixture "
+    "mostly are digits.",
+    "repainted": "Ten digits, each with the median error of its kind, repainted by the network "
+    "that has never seen its kind: some come back as blurs, some as another digit.",
     "curve": "Share of the variance that is lost, against the number of numbers kept. On test "
     "pictures the autoencoder lies below PCA's falling curve, clearly so at 8 and 16. On training "
     "pictures it is lower still, and more so the more numbers it keeps. A dashed line, the nearest "
@@ -31,6 +63,148 @@ TEXTS = {
     "highest, PCA below the autoencoder, ink at about one half on average. For the digit 1 all "
     "are at or below the dashed line of chance, ink close to zero.",
 }
+
+
+def nearest_picture(x: ArrayLike, x_train: ArrayLike, x_val: ArrayLike) -> np.ndarray:
+    """Answer each picture with the training picture nearest to it, pulled towards their mean.
+
+    Parameters
+    ----------
+    x, x_train, x_val : array, shape (..., 784)
+        Pictures to answer, to answer with, and to choose the factor of the pull by least squares.
+
+    Returns
+    -------
+    array, shape (N, 784)
+    """
+    mean = np.mean(x_train, axis=0)
+    copies, copies_val = (
+        x_train[euclidean_distances(given, x_train).argmin(axis=1)] - mean for given in (x, x_val)
+    )
+    factor = (copies_val * (x_val - mean)).sum() / np.square(copies_val).sum()
+    return mean + factor * copies
+
+
+def filtered(name: str, x: ArrayLike, noisy_val: ArrayLike, x_val: ArrayLike) -> np.ndarray:
+    """Clean pictures by a filter whose window and brightening validation pictures choose.
+
+    Parameters
+    ----------
+    name : str
+        "median" or "Wiener".
+    x, noisy_val : array, shape (..., 784)
+        Noisy pictures to clean, and those to choose by.
+    x_val : array, shape (..., 784)
+        The clean ones of the latter.
+
+    Returns
+    -------
+    array, shape (N, 784)
+    """
+    tried = []
+    for side in _SIDES:
+        output = _filter(name, noisy_val, side)
+        factor = (output * x_val).sum() / np.square(output).sum()  # least squares
+        tried.append((np.square(x_val - factor * output).sum(), side, factor))
+    _, side, factor = min(tried)
+    return factor * _filter(name, x, side)
+
+
+def _filter(name: str, x: ArrayLike, side: int) -> np.ndarray:
+    pictures = np.reshape(x, (-1, 28, 28))
+    if name == "median":
+        return median_filter(pictures, (1, side, side)).reshape(len(x), -1)
+    with np.errstate(divide="ignore", invalid="ignore"):  # on plain paper the variance is 0
+        return np.stack([wiener(picture, side).ravel() for picture in pictures])
+
+
+def draw_points(rng: np.random.Generator, n: int) -> np.ndarray:
+    """Draw n points (n, 2) from the three normals."""
+    weights, means, covariances = HEAPS
+    k = rng.choice(len(weights), n, p=weights)
+    steps = np.linalg.cholesky(covariances)[k] @ rng.normal(size=(n, 2, 1))
+    return means[k] + steps[:, :, 0]
+
+
+def ring(radius: float, n: int) -> np.ndarray:
+    """Return n points (n, 2) on a circle around 0."""
+    angle = 2 * np.pi * np.arange(n) / n
+    return radius * np.column_stack([np.cos(angle), np.sin(angle)])
+
+
+def mixture_score(
+    x: ArrayLike, sigma: float, weights: ArrayLike, means: ArrayLike, covariances: ArrayLike
+) -> np.ndarray:
+    """Slope of the log-density of a mixture of K normals whose draws got noise.
+
+    Parameters
+    ----------
+    x : array, shape (N, 2)
+        Where.
+    sigma : float
+        Standard deviation of the noise, which adds its square to each variance.
+    weights, means, covariances : array, shape (K,), (K, 2) and (K, 2, 2)
+        Of the normals without noise.
+
+    Returns
+    -------
+    array, shape (N, 2)
+    """
+    precisions = np.linalg.inv(covariances + sigma**2 * np.eye(2))
+    away = means - np.asarray(x)[:, None]
+    scores = np.einsum("kij,nkj->nki", precisions, away)  # of each normal
+    log_p = np.log(weights) + np.log(np.linalg.det(precisions)) / 2
+    log_p = log_p - (away * scores).sum(axis=2) / 2
+    return np.einsum("nk,nki->ni", softmax(log_p, axis=1), scores)
+
+
+def mean_given(x_noisy: ArrayLike, sigma: float) -> np.ndarray:
+    """Mean of the clean points given the noisy ones (N, 2), summed over a fine grid: (N, 2)."""
+    grid = np.stack(np.meshgrid(*2 * [np.linspace(-8, 8, 401)]), axis=-1).reshape(-1, 2)
+    density = sum(w * multivariate_normal(m, c).pdf(grid) for w, m, c in zip(*HEAPS, strict=True))
+    joint = density * np.exp(-cdist(x_noisy, grid, "sqeuclidean") / 2 / sigma**2)
+    return joint @ grid / joint.sum(axis=1, keepdims=True)
+
+
+def rivals(points: np.ndarray, points_val: np.ndarray, seed: int) -> dict[str, _Score]:
+    """Scores that cost no training: functions of points (N, 2) and sigma.
+
+    Parameters
+    ----------
+    points, points_val : array, shape (..., 2)
+        To learn from, and to choose the kernel's width, for each sigma anew, and the number of
+        normals.
+    seed : int
+        Of the noise on the validation points, and of the starts of the fits.
+
+    Returns
+    -------
+    dict of str to callable
+        "one normal", "memory", "kernel", "fitted mixture".
+    """
+    moments = np.ones(1), points.mean(axis=0)[None], np.cov(points.T)[None]
+    noise = np.random.default_rng(seed).normal(size=points_val.shape)
+    fits = [GaussianMixture(k, random_state=seed).fit(points) for k in range(1, 7)]
+    best = max(fits, key=lambda fit: fit.score(points_val))
+    fitted = best.weights_, best.means_, best.covariances_
+
+    def memory(x: np.ndarray, sigma: float, width: float = 0) -> np.ndarray:
+        weights = np.full(len(points), 1 / len(points))
+        normals = np.tile(width**2 * np.eye(2), (len(points), 1, 1))
+        return mixture_score(x, sigma, weights, points, normals)
+
+    def kernel(x: np.ndarray, sigma: float) -> np.ndarray:
+        noisy = points_val + sigma * noise
+        cleaned = [noisy + sigma**2 * memory(noisy, sigma, width) for width in _WIDTHS]
+        losses = [np.square(points_val - given).sum() for given in cleaned]
+        return memory(x, sigma, _WIDTHS[int(np.argmin(losses))])
+
+    return {
+        "one normal": lambda x, sigma: mixture_score(x, sigma, *moments),
+        "memory": memory,
+        "kernel": kernel,
+        "fitted mixture": lambda x, sigma: mixture_score(x, sigma, *fitted),
+    }
 
 
 def draw_cover(axes: Sequence[Axes], picture: ArrayLike) -> None:
@@ -69,17 +243,16 @@ def draw_units(units: Mapping[str, ArrayLike]) -> None:
         ax.spines[:].set_visible(False)
 
 
-def draw_curve(pca: ArrayLike, network: Mapping[str, Mapping[int, float]], nearest: float) -> None:
-    """Draw the share lost against d: PCA's for d = 1, 2, ..., the network's, one for an index."""
+def draw_curve(pca: ArrayLike, table: pd.DataFrame, nearest: float) -> None:
+    """Draw the share lost: PCA's for d = 1, 2, ..., the table's networks, one for an index."""
     _, ax = plt.subplots(figsize=(9, 4.2))
     ax.plot(np.arange(1, len(pca) + 1), pca, color="0.35", label="PCA, test")
-    for (name, shares), face in zip(network.items(), ("C1", "white"), strict=True):
-        label = f"autoencoder, {name}"
-        ax.plot([*shares], [*shares.values()], "oC1", ms=9, mew=2, mfc=face, label=label)
+    for column, face in (("autoencoder", "C1"), ("autoencoder, training", "white")):
+        label = column if "," in column else f"{column}, test"
+        ax.plot(table.index, table[column], "oC1", ms=9, mew=2, mfc=face, label=label)
     ax.axhline(nearest, color="C2", linestyle="--", label="nearest training picture, test")
-    sizes = [*next(iter(network.values()))]
     ax.set(xscale="log", xlabel="numbers kept, d", ylabel="share of variance lost", ylim=(0, 1))
-    ax.set_xticks([1, *sizes, len(pca)], [1, *sizes, len(pca)])
+    ax.set_xticks([1, *table.index, len(pca)], [1, *table.index, len(pca)])
     ax.minorticks_off()
     ax.legend(fontsize=13)
 

@@ -231,7 +231,7 @@ q4 = Exercise(
 )
 
 
-# --- 5: from the noise that is named to the score ---------------------------------------------------
+# --- 5: from the noise that is named to the score ------------------------------------------------
 
 
 def _score_from_noise(noise, sigma):
@@ -273,10 +273,10 @@ q5 = Exercise(
     },
     otherwise="Put x = x̃ − σε into the mean that stands in Tweedie's formula.",
     hints=[
-        "The clean point is $x = \\tilde x - \\sigma\\varepsilon$. Take the mean of both sides, given "
-        "$\\tilde x$.",
-        "So $\\mathbb E[x|\\tilde x] - \\tilde x = -\\sigma\\hat\\varepsilon$. Divide as the formula "
-        "says.",
+        "The clean point is $x = \\tilde x - \\sigma\\varepsilon$. Take the mean of both sides, "
+        "given $\\tilde x$.",
+        "So $\\mathbb E[x|\\tilde x] - \\tilde x = -\\sigma\\hat\\varepsilon$. Divide as the "
+        "formula says.",
     ],
     explanation="$\\mathbb E[x|\\tilde x] = \\tilde x - \\sigma\\hat\\varepsilon$, so the score is "
     "$-\\sigma\\hat\\varepsilon/\\sigma^2 = -\\hat\\varepsilon/\\sigma$.",

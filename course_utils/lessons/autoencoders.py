@@ -126,10 +126,13 @@ def draw_points(rng: np.random.Generator, n: int) -> np.ndarray:
     return means[k] + steps[:, :, 0]
 
 
-def ring(radius: float, n: int) -> np.ndarray:
-    """Return n points (n, 2) on a circle around 0."""
-    angle = 2 * np.pi * np.arange(n) / n
-    return radius * np.column_stack([np.cos(angle), np.sin(angle)])
+def judged(
+    rng: np.random.Generator, sigmas: Sequence[float], n: int = 2000
+) -> dict[str, tuple[np.ndarray, float]]:
+    """Points at which scores are judged, and their noise: n new ones each, and a ring far away."""
+    found = {f"σ = {s}": (draw_points(rng, n) + s * rng.normal(size=(n, 2)), s) for s in sigmas}
+    angle = 2 * np.pi * np.arange(500) / 500
+    return found | {"far away": (10 * np.column_stack([np.cos(angle), np.sin(angle)]), 0.3)}
 
 
 def mixture_score(
@@ -275,29 +278,25 @@ def draw_codes(codes: ArrayLike, labels: ArrayLike, invented: ArrayLike) -> None
     ax.set_title("dots: codes of test pictures, crosses: drawn from a normal")
 
 
-def draw_fields(
-    points: ArrayLike, scores: Mapping[str, Callable[[np.ndarray], np.ndarray]]
-) -> None:
-    """Draw scores as arrows over points (N, 2); each is a function from points to arrows."""
+def draw_fields(points: ArrayLike, scores: Mapping[str, _Score], sigma: float) -> None:
+    """Draw scores at a noise sigma as arrows over points (N, 2)."""
     _, axes = plt.subplots(1, len(scores), figsize=(14, 4.6), sharex=True, sharey=True)
     places = np.stack(np.meshgrid(*2 * [np.linspace(-5, 5, 17)]), axis=-1).reshape(-1, 2)
     for ax, (name, score) in zip(axes, scores.items(), strict=True):
-        arrows = score(places)
+        arrows = score(places, sigma)
         arrows = arrows / np.sqrt(1 + np.square(arrows).sum(axis=1, keepdims=True))  # length < 1
         ax.plot(*np.transpose(points), ".", color="C0", alpha=0.3, markersize=4)
         ax.quiver(*places.T, *arrows.T, scale=22, width=0.005)
         ax.set(title=name, xticks=[], yticks=[], aspect="equal")
 
 
-def draw_samples(
-    samples: Mapping[str, ArrayLike], means: ArrayLike, covariances: ArrayLike
-) -> None:
-    """Draw clouds (N, 2) of each name over the ellipses of two sd of normals (K, 2), (K, 2, 2)."""
-    _, axes = plt.subplots(1, len(samples), figsize=(14, 4), sharex=True, sharey=True)
+def draw_samples(samples: Mapping[str, ArrayLike], names: Sequence[str]) -> None:
+    """Draw the named clouds (N, 2) over the ellipses of two sd of the three normals."""
+    _, axes = plt.subplots(1, len(names), figsize=(14, 4.8), sharex=True, sharey=True)
     circle = 2 * np.exp(1j * np.linspace(0, 2 * np.pi, 100))
-    for ax, (name, x) in zip(axes, samples.items(), strict=True):
-        ax.plot(*np.transpose(x), ".", color="C0", alpha=0.5, markersize=4)
-        for mean, covariance in zip(means, covariances, strict=True):
+    for ax, name in zip(axes, names, strict=True):
+        ax.plot(*np.transpose(samples[name]), ".", color="C0", alpha=0.5, markersize=4)
+        for mean, covariance in zip(*HEAPS[1:], strict=True):
             ring = np.linalg.cholesky(covariance) @ [circle.real, circle.imag]
             ax.plot(*(mean[:, None] + ring), color="C1", linewidth=2)
         ax.set(xlim=(-5, 5), ylim=(-5, 5), xticks=[], yticks=[], aspect="equal")

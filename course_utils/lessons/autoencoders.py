@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -63,6 +64,21 @@ TEXTS = {
     "highest, PCA below the autoencoder, ink at about one half on average. For the digit 1 all "
     "are at or below the dashed line of chance, ink close to zero.",
 }
+
+
+class Mask(keras.layers.Layer):
+    """Set each pixel to 0 with probability ½, in training only."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self.seed = keras.random.SeedGenerator(seed)
+
+    def call(self, x, training=False):
+        """Return pictures x of any shape as they are, and in training masked."""
+        if not training:
+            return x
+        kept = keras.random.uniform(keras.ops.shape(x), seed=self.seed) < 0.5
+        return x * keras.ops.cast(kept, x.dtype)
 
 
 def nearest_picture(x: ArrayLike, x_train: ArrayLike, x_val: ArrayLike) -> np.ndarray:

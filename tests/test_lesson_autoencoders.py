@@ -60,7 +60,7 @@ def test_the_rivals_are_what_they_are_called():
     assert np.isfinite(rivals["fitted mixture"](x, sigma)).all()
 
 
-def test_the_kernel_takes_the_width_that_cleans_validation_points_best():
+def test_the_smoothed_memory_takes_the_width_that_cleans_validation_points_best():
     rivals = lesson.rivals(POINTS, POINTS_VAL, seed=3)
     noisy = POINTS_VAL + 0.3 * np.random.default_rng(3).normal(size=POINTS_VAL.shape)
     losses = {
@@ -70,7 +70,7 @@ def test_the_kernel_takes_the_width_that_cleans_validation_points_best():
     best = min(losses, key=losses.get)
     assert 0 < best < max(losses)
     x = rng.normal(size=(3, 2))
-    np.testing.assert_allclose(rivals["kernel"](x, 0.3), rivals["memory"](x, 0.3, best))
+    np.testing.assert_allclose(rivals["smoothed memory"](x, 0.3), rivals["memory"](x, 0.3, best))
 
 
 def test_judged_points_have_their_noise_and_a_ring_is_far_away():
@@ -97,7 +97,6 @@ def test_filters_choose_window_and_brightness_on_validation_pictures(name):
     clean = scipy.ndimage.uniform_filter(rng.random((6, 28, 28)), (0, 9, 9)).reshape(6, -1)
     noisy = clean / 2 + 0.01 * rng.normal(size=clean.shape)
     found = lesson.filtered(name, noisy, noisy, clean)
-    assert np.square(found - clean).sum() < 0.2 * np.square(2 * noisy - clean).sum()
     others = [lesson._filter(name, noisy, side) for side in lesson._SIDES]
     best = min(np.square(x * (x * clean).sum() / np.square(x).sum() - clean).sum() for x in others)
     assert np.square(found - clean).sum() == pytest.approx(best)

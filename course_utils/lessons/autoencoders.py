@@ -25,7 +25,7 @@ HEAPS = (
     np.array([[-2, -1], [2, -1.5], [0.5, 2.5]]),
     np.array([[[0.5, 0.3], [0.3, 0.4]], [[0.2, 0], [0, 0.6]], [[0.8, -0.3], [-0.3, 0.3]]]),
 )
-_WIDTHS = (0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6)  # of a kernel density estimate
+_WIDTHS = (0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6)  # of the normals of a smoothed memory
 _SIDES = (3, 5, 7)  # of a filter's window
 
 _Score = Callable[[np.ndarray, float], np.ndarray]  # points (N, 2) and sigma -> (N, 2)
@@ -191,7 +191,7 @@ def rivals(points: np.ndarray, points_val: np.ndarray, seed: int) -> dict[str, _
     Parameters
     ----------
     points, points_val : array, shape (..., 2)
-        To learn from, and to choose the kernel's width, for each sigma anew, and the number of
+        To learn from, and to choose the memory's width, for each sigma anew, and the number of
         normals.
     seed : int
         Of the noise on the validation points, and of the starts of the fits.
@@ -199,7 +199,7 @@ def rivals(points: np.ndarray, points_val: np.ndarray, seed: int) -> dict[str, _
     Returns
     -------
     dict of str to callable
-        "one normal", "memory", "kernel", "fitted mixture".
+        "one normal", "memory", "smoothed memory", "fitted mixture".
     """
     moments = np.ones(1), points.mean(axis=0)[None], np.cov(points.T)[None]
     noise = np.random.default_rng(seed).normal(size=points_val.shape)
@@ -212,7 +212,7 @@ def rivals(points: np.ndarray, points_val: np.ndarray, seed: int) -> dict[str, _
         normals = np.tile(width**2 * np.eye(2), (len(points), 1, 1))
         return mixture_score(x, sigma, weights, points, normals)
 
-    def kernel(x: np.ndarray, sigma: float) -> np.ndarray:
+    def smoothed(x: np.ndarray, sigma: float) -> np.ndarray:
         noisy = points_val + sigma * noise
         cleaned = [noisy + sigma**2 * memory(noisy, sigma, width) for width in _WIDTHS]
         losses = [np.square(points_val - given).sum() for given in cleaned]
@@ -221,7 +221,7 @@ def rivals(points: np.ndarray, points_val: np.ndarray, seed: int) -> dict[str, _
     return {
         "one normal": lambda x, sigma: mixture_score(x, sigma, *moments),
         "memory": memory,
-        "kernel": kernel,
+        "smoothed memory": smoothed,
         "fitted mixture": lambda x, sigma: mixture_score(x, sigma, *fitted),
     }
 

@@ -32,7 +32,7 @@ _Score = Callable[[np.ndarray, float], np.ndarray]  # points (N, 2) and sigma ->
 
 # Alternative texts of figures.
 TEXTS = {
-    "pca": "Ten test digits and what PCA paints from 2, 8 and 32 numbers: grey blurs at 2, "
+    "pca": "Ten test digits and what PCA paints from 2, 16 and 32 numbers: grey blurs at 2, "
     "readable digits with halos at 32.",
     "units": "Six pictures painted by the hidden units, positive red and negative blue, beside the "
     "six eigenvectors: the same kind of strokes and loops, in another mixture.",
@@ -47,9 +47,9 @@ TEXTS = {
     "repainted": "Ten digits, each with the median error of its kind, repainted by the network "
     "that has never seen its kind: some come back as blurs, some as another digit.",
     "curve": "Share of the variance that is lost, against the number of numbers kept. On test "
-    "pictures the autoencoder lies below PCA's falling curve, clearly so at 8 and 16. On training "
+    "pictures the autoencoder lies below PCA's falling curve, clearly so at 16. On training "
     "pictures it is lower still, and more so the more numbers it keeps. A dashed line, the nearest "
-    "training picture, lies below both at 2 and above the autoencoder from 8 on.",
+    "training picture, lies below both at 2 and above the autoencoder from 16 on.",
     "maps": "Two maps of the same thousand test digits, coloured by digit. With PCA most digits "
     "overlap. With the autoencoder most have a region of their own, with some overlap of 4, 7 and "
     "9 and of 3, 5 and 8.",

@@ -1,0 +1,183 @@
+"""A rival and the figures of the lesson `var_mod`."""
+
+from collections.abc import Callable
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import Ellipse
+from numpy.typing import ArrayLike
+from scipy.special import logit, logsumexp
+
+from course_utils import metrics, plotting
+
+# Alternative texts of figures that answer a prediction.
+TEXTS = {
+    "map": "Left: codes of 1,000 held-out digits in two dimensions, coloured by digit: some digits "
+    "have regions of their own, others share the centre. Right, on the same axes: codes decoded, "
+    "each at its own place, digits that change smoothly from one kind to the next.",
+    "posteriors": "Two held-out digits, each with its exact posterior over the two latent "
+    "dimensions in blue and the encoder's q as orange ellipses. At the median gap the two overlap "
+    "but do not agree; at the largest gap q misses the posterior altogether.",
+    "terms": "Upper row: nine held-out digits reconstructed with four values of beta, sharp at "
+    "beta 0 and blurred to one average picture at 16. Lower row: pictures drawn from the prior: "
+    "scribbles at beta 0, digits or parts of digits at beta 1, the average picture at 16.",
+    "drawn": "Rows of pictures that four samplers draw. Most of those from the variational "
+    "autoencoder are digits; from the plain autoencoder with a normal distribution many are "
+    "scribbles, with a mixture of normals most are digits.",
+}
+
+
+def mixture_of_tables(
+    x: np.ndarray,
+    components: int,
+    rng: np.random.Generator,
+    smoothing: float = 1.0,
+    steps: int = 30,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fit a mixture of Bernoulli tables to binary pictures, by expectation maximisation.
+
+    Parameters
+    ----------
+    x : array, shape (N, D)
+        Pictures, 0 or 1.
+    components : int
+        How many tables; each starts from a picture of its own.
+    rng : np.random.Generator
+    smoothing : float
+        Each table sees so many pictures more than it has, all equal to the mean picture.
+    steps : int
+        Of expectation and maximisation.
+
+    Returns
+    -------
+    log_weight : array, shape (components,)
+        Logarithm of how often a table is chosen.
+    logits : array, shape (components, D)
+        The logit of ink in each of its pixels.
+
+    Raises
+    ------
+    ValueError
+        If there are more tables than pictures.
+    """
+    if not 1 <= components <= len(x):
+        raise ValueError(f"components={components} must be between 1 and {len(x)}, the pictures.")
+    x = np.asarray(x, "float32")
+    mean = x.mean(axis=0).clip(1e-3, 1 - 1e-3)
+    logits = logit((x[rng.choice(len(x), components, replace=False)] + mean) / 2)
+    log_weight = np.full(components, -np.log(components), "float32")
+    for _ in range(steps):
+        log_joint = log_weight + x @ logits.T - np.logaddexp(0, logits).sum(axis=1)
+        share = np.exp(log_joint - logsumexp(log_joint, axis=1, keepdims=True))  # (N, components)
+        count = share.sum(axis=0)
+        ink = (share.T @ x + smoothing * mean) / (count + smoothing)[:, None]
+        logits = logit(ink.clip(1e-4, 1 - 1e-4))
+        log_weight = np.log((count + 1e-3) / (count + 1e-3).sum())
+    return log_weight, logits
+
+
+def mixture_nll(x: np.ndarray, log_weight: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    """Return -log p of each picture (N,) under what `mixture_of_tables` returned, in nats."""
+    return -logsumexp(log_weight - metrics.bernoulli_nll(x, logits), axis=1)
+
+
+def draw_map(
+    axes: ArrayLike,
+    codes: ArrayLike,
+    labels: ArrayLike,
+    decode: Callable[[np.ndarray], np.ndarray],
+    limit: float = 3.0,
+    side: int = 15,
+) -> None:
+    """Draw the latent map, and beside it on the same axes what codes decode to.
+
+    Parameters
+    ----------
+    axes : two matplotlib.axes.Axes
+    codes : array, shape (N, 2)
+    labels : array of int, shape (N,)
+        The digit of each.
+    decode : callable
+        Takes codes (M, 2), returns their pictures (M, H, W), ink from 0 to 1.
+    limit : float
+        Both maps reach from -limit to limit.
+    side : int
+        Pictures in a row.
+    """
+    plotting.latent_map(axes[0], codes, labels)
+    edge = np.linspace(-limit, limit, side + 1)
+    middle = (edge[1:] + edge[:-1]) / 2
+    grid = np.stack(np.meshgrid(middle, middle[::-1]), axis=-1).reshape(-1, 2)
+    tiles = decode(grid)
+    _, height, width = tiles.shape
+    mosaic = tiles.reshape(side, side, height, width).swapaxes(1, 2)
+    mosaic = mosaic.reshape(side * height, side * width)
+    box = (-limit, limit, -limit, limit)
+    axes[1].imshow(mosaic, cmap="gray_r", vmin=0, vmax=1, extent=box)
+    for ax, title in zip(
+        axes, ("where held-out pictures go", "what the codes decode to"), strict=True
+    ):
+        ax.set(title=title, xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
+        ax.set(xlabel="$z_1$", ylabel="$z_2$", xticks=range(-3, 4), yticks=range(-3, 4))
+
+
+def draw_posteriors(
+    axes: ArrayLike,
+    pictures: np.ndarray,
+    log_posterior: np.ndarray,
+    axis: np.ndarray,
+    q: tuple[np.ndarray, np.ndarray],
+    titles: tuple[str, ...],
+) -> None:
+    """Draw pictures, and beside each its exact posterior with the ellipses of q.
+
+    Parameters
+    ----------
+    axes : 2 P of matplotlib.axes.Axes
+        Picture and posterior in turn.
+    pictures : array, shape (P, H, W)
+    log_posterior : array, shape (P, len(axis), len(axis))
+        In nats; rows are z_2.
+    axis : array
+        Values of z_1, and of z_2.
+    q : two arrays of shape (P, 2)
+        Mean and standard deviation of q.
+    titles : P of str
+    """
+    for i, (z_mu, z_sigma) in enumerate(zip(*q, strict=True)):
+        plotting.image_grid(axes[2 * i], pictures[[i]], columns=1)
+        axes[2 * i].set_title(titles[i])
+        _draw_posterior(axes[2 * i + 1], np.exp(log_posterior[i] / 2), axis, z_mu, z_sigma)
+
+
+def _draw_posterior(
+    ax: Axes, root: np.ndarray, axis: np.ndarray, z_mu: np.ndarray, z_sigma: np.ndarray
+) -> None:
+    """Draw the root of a density, and ellipses at one and two standard deviations of q."""
+    ax.pcolormesh(axis, axis, root, cmap="Blues", shading="gouraud")
+    for scale in (1, 2):
+        width, height = 2 * scale * z_sigma
+        ax.add_patch(Ellipse(z_mu, width, height, fill=False, edgecolor="C1", linewidth=2))
+    row, column = np.unravel_index(root.argmax(), root.shape)
+    ends = np.array([[axis[column], axis[row]], z_mu])
+    half = np.ptp(ends, axis=0).max() / 2 + 0.6
+    low, high = ends.mean(axis=0) - half, ends.mean(axis=0) + half
+    ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
+    ax.set(xlabel="$z_1$", ylabel="$z_2$")
+
+
+def draw_rows(rows: dict[str, np.ndarray], columns: int) -> None:
+    """Draw pictures (N, 784), ink from 0 to 1, as rows of one figure, each with its name.
+
+    Parameters
+    ----------
+    rows : dict of str to array, shape (N, 784)
+        At least `columns` pictures for each name.
+    columns : int
+        Pictures in a row.
+    """
+    pictures = np.concatenate([x[:columns] for x in rows.values()]).reshape(-1, 28, 28)
+    _, ax = plt.subplots(figsize=(12, 0.95 * len(rows) + 0.3))
+    plotting.image_grid(ax, pictures, columns)
+    ax.set_yticks(28 * np.arange(len(rows)) + 14, list(rows))

@@ -81,16 +81,26 @@ def test_the_map_paints_each_code_at_its_own_place():
 def test_posteriors_are_drawn_with_two_ellipses_at_q():
     axis = np.linspace(-4, 4, 41)
     z_1, z_2 = np.meshgrid(axis, axis)
-    log_posterior = -((z_1 - 1) ** 2 + (z_2 + 2) ** 2)[None]
-    q = np.array([[1.0, -2.0]]), np.array([[0.5, 0.7]])
-    axes = plt.subplots(1, 2)[1]
-    lesson.draw_posteriors(axes, np.zeros((1, 4, 4)), log_posterior, axis, q, ("one",))
-    ellipses = axes[1].patches
-    assert_allclose([e.center for e in ellipses], [(1, -2)] * 2)
-    assert [(e.width, e.height) for e in ellipses] == [(1.0, 1.4), (2.0, 2.8)]
-    low, high = axes[1].get_xlim()
-    assert low < 1 < high
-    assert axes[0].get_title() == "one"
+    log_posterior = -((z_1 - 1) ** 2 + (z_2 + 2) ** 2)[None].repeat(2, axis=0)
+    q = np.array([[1.0, -2.0], [-1, 0]]), np.array([[0.5, 0.7], [0.1, 0.2]])
+    lesson.draw_posteriors(np.zeros((2, 784)), log_posterior, axis, q, np.array([1.5, 80]))
+    _, ax, _, last = plt.gcf().axes
+    assert_allclose([e.center for e in ax.patches], [(1, -2)] * 2)
+    assert [(e.width, e.height) for e in ax.patches] == [(1.0, 1.4), (2.0, 2.8)]
+    assert (ax.get_title(), last.get_title()) == ("1.5 nats", "80.0 nats")
+    low, high = last.get_xlim()  # both the densest place and q are in sight
+    assert low < -1 and 1 < high
+    plt.close("all")
+
+
+def test_looks_are_drawn_in_their_column_and_row():
+    nine = np.full((9, 4, 4), 0.25)
+    lesson.draw_looks({"one": {"up": 0 * nine, "down": nine}, "two": {"up": nine, "down": nine}})
+    axes = np.reshape(plt.gcf().axes, (2, 2))
+    assert [ax.get_title() for ax in axes[0]] == ["one", "two"]
+    assert [ax.get_ylabel() for ax in axes[:, 0]] == ["up", "down"]
+    assert axes[0, 0].images[0].get_array().max() == 0
+    assert axes[1, 0].images[0].get_array().max() == 0.25
     plt.close("all")
 
 
@@ -107,3 +117,15 @@ def test_logits_are_those_of_shares_of_ink():
     x = np.array([[1, 0], [1, 0], [0, 0], [1, 1]], "float32")
     _, logits = lesson.mixture_of_tables(x, 1, np.random.default_rng(0), smoothing=0)
     assert_allclose(logits[0], logit([0.75, 0.25]), atol=1e-4)
+
+
+def test_a_spherical_path_keeps_the_length_and_turns_evenly():
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(2, 50, 6))
+    z /= np.linalg.norm(z, axis=-1, keepdims=True) / 3
+    third = lesson.spherical(*z, 1 / 3)
+    assert_allclose(np.linalg.norm(third, axis=-1), 3)
+    angle, part = (np.arccos((z[0] * other).sum(axis=-1) / 9) for other in (z[1], third))
+    assert_allclose(part, angle / 3)
+    assert_allclose(lesson.spherical(*z, 0), z[0])
+    assert_allclose(lesson.spherical(*z, 1), z[1])

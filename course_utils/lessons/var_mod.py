@@ -1,6 +1,6 @@
 """A rival and the figures of the lesson `var_mod`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -82,6 +82,17 @@ def mixture_nll(x: np.ndarray, log_weight: np.ndarray, logits: np.ndarray) -> np
     return -logsumexp(log_weight - metrics.bernoulli_nll(x, logits), axis=1)
 
 
+def spherical(z_1: np.ndarray, z_2: np.ndarray, t: float) -> np.ndarray:
+    """Return the codes a share t of the way from z_1 to z_2 along an arc, as they are (N, d).
+
+    With omega the angle between the two, that is ``(sin((1 - t) omega) z_1 + sin(t omega) z_2)``
+    over ``sin(omega)``: the length stays where both are equally long.
+    """
+    lengths = np.linalg.norm(z_1, axis=-1) * np.linalg.norm(z_2, axis=-1)
+    omega = np.arccos(np.sum(z_1 * z_2, axis=-1) / lengths)[..., None]
+    return (np.sin((1 - t) * omega) * z_1 + np.sin(t * omega) * z_2) / np.sin(omega)
+
+
 def draw_map(
     axes: ArrayLike,
     codes: ArrayLike,
@@ -123,32 +134,34 @@ def draw_map(
 
 
 def draw_posteriors(
-    axes: ArrayLike,
     pictures: np.ndarray,
     log_posterior: np.ndarray,
     axis: np.ndarray,
-    q: tuple[np.ndarray, np.ndarray],
-    titles: tuple[str, ...],
+    q: Sequence[np.ndarray],
+    gaps: np.ndarray,
 ) -> None:
-    """Draw pictures, and beside each its exact posterior with the ellipses of q.
+    """Draw two pictures, and beside each its exact posterior with the ellipses of q.
 
     Parameters
     ----------
-    axes : 2 P of matplotlib.axes.Axes
-        Picture and posterior in turn.
-    pictures : array, shape (P, H, W)
-    log_posterior : array, shape (P, len(axis), len(axis))
+    pictures : array, shape (2, 784)
+        Those with the median and with the largest gap.
+    log_posterior : array, shape (2, len(axis), len(axis))
         In nats; rows are z_2.
     axis : array
         Values of z_1, and of z_2.
-    q : two arrays of shape (P, 2)
-        Mean and standard deviation of q.
-    titles : P of str
+    q : two arrays of shape (2, 2)
+        Means and standard deviations of q.
+    gaps : array, shape (2,)
+        In nats.
     """
-    for i, (z_mu, z_sigma) in enumerate(zip(*q, strict=True)):
-        plotting.image_grid(axes[2 * i], pictures[[i]], columns=1)
-        axes[2 * i].set_title(titles[i])
-        _draw_posterior(axes[2 * i + 1], np.exp(log_posterior[i] / 2), axis, z_mu, z_sigma)
+    _, axes = plt.subplots(1, 4, figsize=(13, 4.2), width_ratios=[1, 2, 1, 2])
+    for i, kind in enumerate(("median gap", "largest gap")):
+        plotting.image_grid(axes[2 * i], pictures[[i]].reshape(1, 28, 28), columns=1)
+        axes[2 * i].set_title(kind)
+        root = np.exp(log_posterior[i] / 2)
+        _draw_posterior(axes[2 * i + 1], root, axis, q[0][i], q[1][i])
+        axes[2 * i + 1].set_title(f"{gaps[i]:.1f} nats")
 
 
 def _draw_posterior(
@@ -181,3 +194,21 @@ def draw_rows(rows: dict[str, np.ndarray], columns: int) -> None:
     _, ax = plt.subplots(figsize=(12, 0.95 * len(rows) + 0.3))
     plotting.image_grid(ax, pictures, columns)
     ax.set_yticks(28 * np.arange(len(rows)) + 14, list(rows))
+
+
+def draw_looks(looks: dict[str, dict[str, np.ndarray]]) -> None:
+    """Draw nine pictures for each column and row of a table.
+
+    Parameters
+    ----------
+    looks : dict of dict of array, shape (9, H, W)
+        Ink from 0 to 1, by the names of column and row.
+    """
+    rows = list(next(iter(looks.values())))
+    _, axes = plt.subplots(len(rows), len(looks), figsize=(2.75 * len(looks), 2.8 * len(rows)))
+    for column, (name, pictures) in zip(axes.T, looks.items(), strict=True):
+        for ax, row in zip(column, rows, strict=True):
+            plotting.image_grid(ax, pictures[row], columns=3)
+        column[0].set_title(name)
+    for ax, row in zip(axes[:, 0], rows, strict=True):
+        ax.set_ylabel(row)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit, logit
+from scipy.stats import multivariate_normal
 
 from course_utils.lessons import var_mod as lesson
 
@@ -129,3 +130,35 @@ def test_a_spherical_path_keeps_the_length_and_turns_evenly():
     assert_allclose(part, angle / 3)
     assert_allclose(lesson.spherical(*z, 0), z[0])
     assert_allclose(lesson.spherical(*z, 1), z[1])
+
+
+def linear_pair():
+    models = [lesson.LinearVAE(2, 5, drawn) for drawn in (True, False)]
+    x = np.random.default_rng(0).normal(size=(7, 5)).astype("float32")
+    for model in models:
+        model(x)
+        model.log_z_sigma.assign([-0.7, 0.3])
+        model.log_sigma.assign(-0.4)
+    models[1].set_weights(models[0].get_weights())
+    return x, *models
+
+
+def test_the_closed_form_is_the_mean_over_draws():
+    x, drawn, closed = linear_pair()
+    draws = np.mean([drawn(x).numpy() for _ in range(1_500)], axis=0)
+    assert_allclose(draws, closed(x), rtol=0.02)
+
+
+def test_the_linear_loss_is_tight_where_q_is_the_posterior():
+    x, _, model = linear_pair()
+    W, b = model.decoder.kernel.numpy(), np.full(5, 0.2)
+    W = np.diag([1.5, 0.6]) @ np.linalg.qr(W.T)[0].T  # rows at right angles: q can be exact
+    variance = 0.3
+    precision = W @ W.T / variance + np.eye(2)
+    encoder = np.linalg.solve(precision, W / variance)
+    model.decoder.set_weights([W, b])
+    model.encoder.set_weights([encoder.T, -encoder @ b])
+    model.log_z_sigma.assign(-0.5 * np.log(np.diag(precision)))
+    model.log_sigma.assign(0.5 * np.log(variance))
+    truth = multivariate_normal(b, W.T @ W + variance * np.eye(5)).logpdf(x)
+    assert_allclose(-model(x).numpy(), truth, rtol=1e-4)

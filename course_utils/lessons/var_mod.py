@@ -1,9 +1,11 @@
-"""A rival and the figures of the lesson `var_mod`."""
+"""Rivals and figures of the lesson `var_mod`."""
 
 from collections.abc import Callable, Sequence
 
+import keras
 import matplotlib.pyplot as plt
 import numpy as np
+from keras import ops
 from matplotlib.axes import Axes
 from matplotlib.patches import Ellipse
 from numpy.typing import ArrayLike
@@ -26,6 +28,42 @@ TEXTS = {
     "autoencoder are digits; from the plain autoencoder with a normal distribution many are "
     "scribbles, with a mixture of normals most are digits.",
 }
+
+
+class LinearVAE(keras.Model):
+    """Probabilistic PCA as a variational autoencoder: one linear layer each way.
+
+    One z_sigma serves all pictures, one sigma all pixels. Called with pictures (N, pixels) it
+    returns their negative ELBO (N,) in nats, so that its loss is what it returns.
+
+    Parameters
+    ----------
+    d : int
+        Latent dimensions.
+    pixels : int
+    drawn : bool
+        Whether the noise of z is drawn, once for each picture, or averaged over in closed form.
+    """
+
+    def __init__(self, d: int, pixels: int, drawn: bool) -> None:
+        super().__init__()
+        self.encoder, self.decoder = keras.layers.Dense(d), keras.layers.Dense(pixels)
+        self.log_z_sigma = self.add_weight((d,), "zeros", name="log_z_sigma")
+        self.log_sigma = self.add_weight((), "zeros", name="log_sigma")
+        self.drawn, self.noise = drawn, keras.random.SeedGenerator()
+
+    def call(self, x):
+        """Return the negative ELBO of each picture."""
+        z_mu, z_sigma = self.encoder(x), ops.exp(self.log_z_sigma)
+        if self.drawn:
+            epsilon = keras.random.normal(ops.shape(z_mu), seed=self.noise)
+            squares = ops.sum(ops.square(x - self.decoder(z_mu + z_sigma * epsilon)), axis=-1)
+        else:
+            squares = ops.sum(ops.square(x - self.decoder(z_mu)), axis=-1)
+            squares += ops.sum(ops.square(z_sigma[:, None] * self.decoder.kernel))  # (d, pixels)
+        constant = x.shape[-1] * (self.log_sigma + 0.5 * float(np.log(2 * np.pi)))
+        kl = (ops.square(z_mu) + ops.square(z_sigma) - 1) / 2 - self.log_z_sigma
+        return squares / (2 * ops.exp(2 * self.log_sigma)) + constant + ops.sum(kl, axis=-1)
 
 
 def mixture_of_tables(

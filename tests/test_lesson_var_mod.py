@@ -47,7 +47,9 @@ def test_the_probabilities_of_all_pictures_add_up_to_one():
     every = np.array([[i >> j & 1 for j in range(6)] for i in range(64)], "float32")
     p = np.exp(-lesson.mixture_nll(every, log_weight, logits))
     ink = expit(logits)
-    by_hand = sum(w * np.prod(np.where(every, t, 1 - t), axis=1) for w, t in zip([0.3, 0.7], ink))
+    by_hand = sum(
+        w * np.prod(np.where(every, t, 1 - t), axis=1) for w, t in zip([0.3, 0.7], ink, strict=True)
+    )
     assert_allclose(p, by_hand)
     assert_allclose(p.sum(), 1)
 
@@ -90,7 +92,8 @@ def test_posteriors_are_drawn_with_two_ellipses_at_q():
     assert [(e.width, e.height) for e in ax.patches] == [(1.0, 1.4), (2.0, 2.8)]
     assert (ax.get_title(), last.get_title()) == ("1.5 nats", "80.0 nats")
     low, high = last.get_xlim()  # both the densest place and q are in sight
-    assert low < -1 and 1 < high
+    assert low < -1
+    assert high > 1
     plt.close("all")
 
 

@@ -21,12 +21,12 @@ TEXTS = {
     "posteriors": "Two held-out digits, each with its exact posterior over the two latent "
     "dimensions in blue and the encoder's q as orange ellipses. At the median gap the two overlap "
     "but do not agree; at the largest gap q misses the posterior altogether.",
-    "terms": "Upper row: nine held-out digits reconstructed with four values of beta, sharp at "
-    "beta 0 and blurred to one average picture at 16. Lower row: pictures drawn from the prior: "
-    "scribbles at beta 0, digits or parts of digits at beta 1, the average picture at 16.",
-    "drawn": "Rows of pictures that four samplers draw. Most of those from the variational "
-    "autoencoder are digits; from the plain autoencoder with a normal distribution many are "
-    "scribbles, with a mixture of normals most are digits.",
+    "terms": "Upper row: nine held-out digits reconstructed with three values of beta, sharp at "
+    "beta 0 and blurred to nearly one average picture at 4. Lower row: pictures drawn from the "
+    "prior: scribbles at beta 0, digits or parts of digits at beta 1, a blur at 4.",
+    "drawn": "Five rows of pictures that five samplers draw. From the prior of the variational "
+    "autoencoder, and from a plain one with a normal distribution, some are digits and some are "
+    "blots or scribbles; with a mixture of normals most are digits; the tables are pale averages.",
 }
 
 
@@ -229,7 +229,7 @@ def draw_rows(rows: dict[str, np.ndarray], columns: int) -> None:
         Pictures in a row.
     """
     pictures = np.concatenate([x[:columns] for x in rows.values()]).reshape(-1, 28, 28)
-    _, ax = plt.subplots(figsize=(12, 0.95 * len(rows) + 0.3))
+    _, ax = plt.subplots(figsize=(12, 0.78 * len(rows) + 0.1))
     plotting.image_grid(ax, pictures, columns)
     ax.set_yticks(28 * np.arange(len(rows)) + 14, list(rows))
 

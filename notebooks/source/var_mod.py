@@ -55,7 +55,7 @@ IMAGES = "held-out pictures"  # what most standard errors are over
 
 # %%
 EPOCHS = {2: 12, 10: 50}  # of training, for each number of latent dimensions
-SWEEP = 8  # epochs of each network in section 6
+SWEEP = 12  # epochs of each network in section 6
 DRAWS = course_utils.budget(cpu=50, gpu=500)  # of z for each picture's ELBO
 
 # %% [markdown]
@@ -371,7 +371,7 @@ def log_joint(model, x, z):
     return log_prior - metrics.bernoulli_nll(x, logits)
 
 
-def exact_log_likelihood(model, x, points=151, limit=4.5):
+def exact_log_likelihood(model, x, points=141, limit=4.5):
     """log p(X) of each picture, (N,): the sum over a grid of codes, one row after the other."""
     axis, step = np.linspace(-limit, limit, points, retstep=True)
     rows = [np.stack([np.full(points, z_1), axis], axis=1) for z_1 in axis]
@@ -406,8 +406,8 @@ claim("With its exact log p(X), too, this network is behind the mixture of 200 t
 
 # %%
 chosen = np.argsort(gap)[[len(gap) // 2, -1]]
-axis = np.linspace(-4, 4, 161)
-plane = np.stack(np.meshgrid(axis, axis), axis=-1)  # (161, 161, 2)
+axis = np.linspace(-4, 4, 121)
+plane = np.stack(np.meshgrid(axis, axis), axis=-1)  # (121, 121, 2)
 posterior = [log_joint(vae, x_test[chosen], z) - exact[chosen, None] for z in plane]
 q_of = [ops.convert_to_numpy(v) for v in vae.encode(x_test[chosen])]
 lesson.draw_posteriors(x_test[chosen], np.stack(posterior, axis=1), axis, q_of, gap[chosen])
@@ -424,7 +424,7 @@ plotting.show(lesson.TEXTS["posteriors"])
 # %%
 def search(x, z_mu, tilted=False, steps=200, draws=4):
     """The largest ELBO of each picture that Adam finds for a q of its own, (N,)."""
-    q = [keras.Variable(v) for v in (z_mu, np.full_like(z_mu, np.log(0.1)), np.zeros_like(z_mu))]
+    q = [tf.Variable(v) for v in (z_mu, np.full_like(z_mu, np.log(0.1)), np.zeros_like(z_mu))]
     adam = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.1, steps))
     adam.build(q)
     only_z_2 = np.array([0, tilted], "float32")
@@ -435,7 +435,7 @@ def search(x, z_mu, tilted=False, steps=200, draws=4):
         with tf.GradientTape() as tape:
             weights = log_w(vae, x, q[0], ops.exp(q[1]), epsilon, q[2] * only_z_2)
             loss = -ops.sum(ops.mean(weights, axis=0))
-        adam.apply(tape.gradient(loss, [v.value for v in q]), q)
+        adam.apply(tape.gradient(loss, q), q)
         return ops.mean(weights, axis=0)
 
     elbos = [step() for _ in tqdm(range(steps), leave=False, delay=1)]
@@ -496,12 +496,12 @@ exercises.q3.check(importance_weighted_bound)
 # **Predict.** Will a thousand draws close the gap?
 
 # %% tags=["atol=1.5"]
-draws = log_weights(vae, x_test[few], 1_000)
+draws = log_weights(vae, x_test[:100], 1_000)
 missing = {}
 for k in (1, 10, 100, 1_000):
-    groups = draws.reshape(-1, k, 200)
+    groups = draws.reshape(-1, k, 100)
     bounds = [exercises.q3.answer(group) for group in groups]
-    missing[k] = exact[few] - np.mean(bounds, axis=0)
+    missing[k] = exact[:100] - np.mean(bounds, axis=0)
 table = {k: (m.mean(), np.median(m), m.max()) for k, m in missing.items()}
 pd.DataFrame(table, ["mean nats below log p(X)", "median", "max"]).T.rename_axis("k").round(2)
 
@@ -735,12 +735,13 @@ lesson.draw_rows(drawn, columns=14)
 plotting.show(lesson.TEXTS["drawn"])
 
 # %%
-claim("The VAE with a mixture is ahead of the VAE with its prior, in share of neighbours, by",
-      **claims.mean_and_error(agreement["VAE, mixture"] - agreement["VAE, prior"], "draws"),
-      above=0.04, digits=3, headline=True)  # fmt: skip
-claim("The VAE with its prior is ahead of the autoencoder with a normal, by no more than",
-      **claims.mean_and_error(agreement["VAE, prior"] - agreement["autoencoder, normal"], "draws"),
-      below=0.06, digits=3)  # fmt: skip
+for first, second, bound in (
+    ("VAE, mixture", "VAE, prior", {"above": 0.04, "headline": True}),
+    ("VAE, prior", "autoencoder, normal", {"below": 0.06}),
+    ("tables", IMAGES, {"above": 0.02}),
+):
+    lead = claims.mean_and_error(agreement[first] - agreement[second], "draws")
+    claim(f"Neighbours agree more: {first} over {second}, by", **lead, **bound, digits=3)
 ratio = far["VAE, prior"] / far[IMAGES]
 claim("Draws are no copies: pixels from the nearest, over held-out pictures' pixels", ratio,
       above=0.6, below=1.6)  # fmt: skip
@@ -756,7 +757,7 @@ claim("Draws are no copies: pixels from the nearest, over held-out pictures' pix
 #
 # **Half-way.** One can walk from one code to another. A straight path passes nearer to zero than its ends,
 # where draws from the prior are rare, the more so the more dimensions there are. A *spherical* path goes
-# along an arc and keeps the length of its ends (`lesson.spherical`; Shoemake 1985).
+# along an arc and keeps the length of its ends (`lesson.spherical`).
 #
 # ### Exercise 5: half-way
 #
@@ -857,7 +858,7 @@ FIXED = {"squared error": 0.5**0.5, "1000 × mean": 0.032**0.5}
 gaussian = {name: GaussianVAE(8, sigma, learn=False) for name, sigma in FIXED.items()}
 gaussian["learnt"] = GaussianVAE(8, small_train.std(), learn=True)
 for model in gaussian.values():
-    train(model, 50, 0.003, small_train, gaussian_loss)
+    train(model, 40, 0.003, small_train, gaussian_loss)
 
 # %% tags=["atol=0.15", "rtol=0.05"]
 table = {}
@@ -968,7 +969,7 @@ claim("In 16 latent dimensions the score function needs more draws than the tric
 # What the encoder gets is the slope by $z_\mu$ and $z_\sigma$. Its *signal-to-noise ratio* is the size of
 # its mean over the size of its scatter.
 #
-# **Predict.** By which factor does it change from $k = 1$ draw to $k = 64$?
+# **Predict.** For how many of 25 pictures does it fall from $k = 1$ draw to $k = 64$?
 
 
 # %%
@@ -982,26 +983,26 @@ def slopes(x, k):
     return weights.numpy(), tf.concat(tape.gradient(weights, q), axis=-1).numpy()
 
 
-parts = [slopes(x_train[:25], 64) for _ in range(100)]
-weights, slope = (np.concatenate(part) for part in zip(*parts))  # (6400, 25), (6400, 25, 4)
+parts = [slopes(x_train[:25], 64) for _ in range(60)]
+weights, slope = (np.concatenate(part) for part in zip(*parts))  # (3840, 25), (3840, 25, 4)
 signal_to_noise = {}
-for k in (1, 4, 16, 64):
+for k in (1, 64):
     share = softmax(weights.reshape(-1, k, 25), axis=1)[..., None]
-    gradient = (share * slope.reshape(-1, k, 25, 4)).sum(axis=1)[:100]  # a hundred for each k
+    gradient = (share * slope.reshape(-1, k, 25, 4)).sum(axis=1)[:60]  # sixty for each k
     mean, scatter = gradient.mean(axis=0), gradient.var(axis=0, ddof=1)
-    signal = np.maximum(mean**2 - scatter / 100, 0)  # without what chance adds to the square
+    signal = np.maximum(mean**2 - scatter / 60, 0)  # without what chance adds to the square
     signal_to_noise[k] = (signal.sum(axis=1) / scatter.sum(axis=1)) ** 0.5  # (25,)
-pd.DataFrame(signal_to_noise).mean().rename("signal-to-noise ratio").rename_axis(
-    "k"
-).to_frame().round(2)
+    print(f"k = {k}: median of the signal-to-noise ratios {np.median(signal_to_noise[k]):.1f}")
 
 # %%
-lost = claims.mean_and_error(signal_to_noise[1] - signal_to_noise[64], "training pictures")
-claim("From k = 1 to k = 64 the encoder's signal-to-noise ratio falls by", **lost, above=0)
+falls = signal_to_noise[64] < signal_to_noise[1]
+claim("From k = 1 to k = 64 the encoder's signal-to-noise ratio falls, share of pictures",
+      **claims.mean_and_error(falls, "training pictures"), above=0.5)  # fmt: skip
 
 # %% [markdown]
-# With 64 times as many decodings, what the encoder is told is harder to hear. For the *decoder* it is the
-# other way round (Rainforth et al. 2018): one may train it with the tighter bound, and the encoder not.
+# With 64 times as many decodings, what the encoder is told is harder to hear for most pictures. For the
+# *decoder* it is the other way round (Rainforth et al. 2018): one may train it with the tighter bound, and
+# the encoder not.
 
 # %% [markdown]
 # ## Summary
@@ -1046,7 +1047,7 @@ claim
 # ## Further: all of MNIST
 #
 # The network with ten latent dimensions on the 60,000 training pictures of the full data set, a download
-# of 11 MB. This page is stored without the outputs of this section: run it to see them.
+# of 11 MB. This page is stored without its outputs: run it to see them.
 #
 # **Predict.** By how much is each network better on pictures it has seen?
 

@@ -16,7 +16,7 @@
 # | **Slides** | Lecture 4, *Variational Autoencoder*; *Bayesian Neural Networks and VAE*, from *From AE to Variational Autoencoders*; *Neural Computation Revision, Part 2*, *Variational AutoEncoders*; *Machine Learning for Astrophysics*, the last slides |
 # | **You will be able to** | derive the loss of a variational autoencoder; say why its noise needs the reparametrisation trick; measure how far its bound lies below the truth, and why; judge what it draws; spot six common mistakes |
 # | **You need** | the lesson [`autoencoders`](autoencoders.ipynb); the normal distribution and Bayes' rule |
-# | **Time** | ? |
+# | **Time** | 90 minutes, and 25 more for what is marked *further* |
 
 # %% tags=["nbval-ignore-output"]
 import course_utils
@@ -514,8 +514,8 @@ claim("With k = 1000 draws the bound of the median picture misses log p(X) by",
 # agree. Where $q$ looks in the wrong place it would take far more.
 #
 # **Then why not train with $\mathcal L_{64}$?** A tighter bound can be a worse teacher (Rainforth et al.
-# 2018). $\log p(X)$ does not depend on $q$ at all. So the nearer a bound comes to it, the less is left for the
-# encoder to learn from, while the draws still scatter. Section 11 measures it.
+# 2018). $\log p(X)$ does not depend on $q$ at all: the nearer a bound comes to it, the less is left for the
+# encoder to learn from, while the draws still scatter (section 11).
 #
 # *Learned: the gap of a bound can be measured. Here nearly all of it is the price of one encoder for all
 # pictures. The ELBO compares models honestly only as far as their gaps are alike.*
@@ -528,7 +528,7 @@ claim("With k = 1000 draws the bound of the median picture misses log p(X) by",
 # nothing; above 1 it is a looser bound.)
 #
 # We offer a smaller network fifty latent dimensions, and train it three times from the same first weights,
-# with $\beta$ from 0 (KL switched off) to 4. These trainings are short: look at what differs between them.
+# with $\beta$ from 0 (KL switched off) to 4. The trainings are short.
 #
 # **How many dimensions are used?** The KL is a sum over dimensions, and the share of $z_j$, averaged over
 # pictures, is an upper bound of what $z_j$ tells of the picture (their [mutual
@@ -621,7 +621,7 @@ exercises.q4.check(repair)
 # average over $\epsilon$ is taken in closed form, $\mathbb E_q\|X - b - Wz\|^2 = \|X - b - Wz_\mu\|^2 +
 # \sum_j z_{\sigma,j}^2\|w_j\|^2$ ($\mathbb E\,\epsilon = 0$ removes the mixed terms), so that there is no
 # noise. And once $\epsilon$ is *drawn*, one for each picture and step, as in every real VAE.
-# (`lesson.LinearVAE` writes this into 20 lines.)
+# (See `lesson.LinearVAE`.)
 #
 # **Predict.** How many nats will the drawn noise cost in the end: 0.01, 0.1, or 1?
 
@@ -661,10 +661,9 @@ claim("The largest cosine between two columns of W is", cosine, below=0.25)
 # %% [markdown]
 # ## 8. Ten dimensions, and new pictures
 #
-# Two dimensions are good for looking. Ten hold more of the picture. The held-out pictures judge again,
-# and the mixture of 200 tables is still there.
+# Two dimensions are good for looking. Ten hold more of the picture.
 #
-# **Predict.** Who is ahead now, and by how many nats?
+# **Predict.** Who is ahead now, the VAE or the mixture, and by how many nats?
 
 # %% tags=["atol=1"]
 vae_10 = train(VAE(10), EPOCHS[10], rate=0.005)
@@ -678,8 +677,8 @@ claim("In nats for each held-out picture, ten latent dimensions beat the mixture
 # %% [markdown]
 # Now new pictures: draw $z$ from the prior and decode. The last lesson did this with a plain autoencoder,
 # whose codes left holes where no picture was. Are there fewer holes here? The yardstick is the same: *what
-# share of the ten training pictures nearest to the drawn one agree on its digit?* The rivals have the same
-# layers and ten numbers, too, except the last:
+# share of the ten training pictures nearest to the drawn one agree on its digit?* The rivals (untuned) have
+# the same layers and ten numbers, too, except the last:
 #
 # * a plain autoencoder, no noise and no KL, with a *normal* distribution fitted to its training codes;
 # * the same with a *mixture of 20 normals* fitted to its codes;
@@ -757,9 +756,9 @@ claim("Draws are no copies: pixels from the nearest, over held-out pictures' pix
 #
 # *Learned: a better likelihood is not a better draw. Ask of every yardstick which cheap rival would win it.*
 #
-# **Half-way.** One can walk from one code to another. A straight path passes nearer to zero than its ends,
-# where draws from the prior are rare, the more so the more dimensions there are. A *spherical* path goes
-# along an arc and keeps the length of its ends (`lesson.spherical`).
+# **Half-way.** A straight path between two codes passes nearer to zero than its ends, where draws from the
+# prior are rare, the more so the more dimensions there are. A *spherical* path goes along an arc and keeps
+# the length of its ends (`lesson.spherical`).
 #
 # ### Exercise 5: half-way
 #

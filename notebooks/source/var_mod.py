@@ -274,7 +274,7 @@ vae_seconds = time.perf_counter() - start  # read by `make bench`, as are vae_ro
 # $\log w = \log p(X|z) + \log p(z) - \log q(z|X)$. So we can compute it a second time, without the closed
 # form of the KL. Keep an eye on $w$: section 5 needs it.
 #
-# **Predict.** Two numbers for a picture: will $-$ELBO beat the table? And the mixture of 200 tables?
+# **Predict.** Will $-$ELBO beat the table? And the mixture of 200 tables?
 
 
 # %%
@@ -307,7 +307,7 @@ claims.check("The loss that is trained is the mean of −log w", loss, vae_nelbo
 # First look at what it knows. Left, where the encoder puts the held-out pictures (coloured afterwards:
 # nobody told the model about digits); right, on the same axes, what the decoder makes of a code.
 #
-# **Predict.** Two dimensions are few for ten digits. Which of them will share a place?
+# **Predict.** Which digits will share a place?
 
 
 # %%
@@ -320,8 +320,8 @@ lesson.draw_map(plt.subplots(1, 2, figsize=(14.4, 7))[1], codes, y_test, decode_
 plotting.show(lesson.TEXTS["map"])
 
 # %% [markdown]
-# Find a coloured region on the left, and the same place on the right shows its digit. Where colours mix,
-# the decoder paints something in between. Every picture claims a small cloud of codes, and the KL pulls
+# A coloured region on the left shows its digit in the same place on the right. Where colours mix, the
+# decoder paints something in between. Every picture claims a small cloud of codes, and the KL pulls
 # all clouds towards the prior.
 #
 # **Explore.** Point at the map, and the picture of this code appears. Walk from one digit to another.

@@ -825,7 +825,7 @@ exercises.q6.check(middles)
 # **Predict.** Suppose that our signals came as grey levels around 128. What happens if nothing is prepared? Is
 # there a difference between the three ways?
 
-# %%
+# %% tags=["atol=0.1"]
 tf.get_logger().setLevel("ERROR")  # it warns of many networks, and many are meant
 grey = 128 + 40 * x
 z_scores = (grey - grey[learn].mean()) / grey[learn].std()
@@ -886,7 +886,7 @@ def down(k):
     return np.pad(small[4_000:], ((0, 0), (k, 0), (0, 0)))[:, :14]
 
 
-# %%
+# %% tags=["atol=0.1"]
 known = small[:3_000], names[:3_000]
 svm = SVC(C=10, gamma=0.02).fit(known[0].reshape(3_000, -1), known[1])
 answers = {"support vector machine": lambda x: svm.predict(x.reshape(len(x), -1))}

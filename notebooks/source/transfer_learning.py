@@ -300,7 +300,7 @@ for when, expected in (("before compile", 45), ("after the first fit", 373)):
 # numbers, some, or none?
 
 
-# %%
+# %% tags=["atol=0.1"]
 def logistic(h, rows):
     """Answers to all signals, for each C, of a softmax layer on the features h."""
     h = (h - h[rows].mean(axis=0)) / h[rows].std()
@@ -326,7 +326,7 @@ pd.DataFrame(race).round(2).rename_axis("labels")
 # squares. **Predict:** which serves your kinds better, with 1 label and with 200?
 
 
-# %%
+# %% tags=["atol=0.1"]
 def all_layers(weights, x):
     """Mean and maximum over all places, of the windows of all three layers: (signals, 144)."""
     model.set_weights(weights)
@@ -557,7 +557,7 @@ plotting.show(lesson.TEXTS["scatter"])
 #
 # **Predict.** Which of the three controls comes close?
 
-# %%
+# %% tags=["atol=0.1"]
 controls = {
     "no whitening": None,
     "all scatter, new": np.cov(r[pool].T),
@@ -776,7 +776,7 @@ claim
 #
 # **Predict.** How much of what was lost does it bring back?
 
-# %%
+# %% tags=["atol=0.1"]
 halved = np.repeat(x_old[:known, ::2], 2, axis=1)
 same_input = learn(scratch, halved, y_old[:known], **THEIRS)
 slow_x = np.repeat(x[:, ::2], 2, axis=1)
@@ -826,7 +826,7 @@ seen["random dense"] = np.maximum(flat @ rng.normal(size=(196, 800)) / 14, 0)
 training.fit(cnn, pictures[low], digits.y[low], epochs=3, batch_size=50)
 seen["frozen"] = body(x).numpy()
 
-# %%
+# %% tags=["atol=0.1"]
 pool = np.concatenate([np.flatnonzero(y == kind)[:200] for kind in range(5)])
 validation, test = np.split(np.setdiff1d(np.arange(len(y)), pool), [500])
 for n in (1, 10):

@@ -184,13 +184,19 @@ def test_a_page_stands_on_its_own(made, name):
     assert not re.search(r"//(?! )|<link|<script\b[^>]+src|import|fetch|url\(", text)
 
 
-@pytest.mark.parametrize("name", ["common.js", "swarm.js", "style.css", "__init__.py"])
-def test_figures_are_older_than_a_changed_script(monkeypatch, tmp_path, name):
-    lesson = tmp_path / "lesson.py"
-    lesson.write_text("explorers.swarm(surface)")
+@pytest.fixture
+def lesson(monkeypatch, tmp_path):
+    """A lesson that uses the swarm, and a copy of the explorers."""
+    path = tmp_path / "lesson.py"
+    path.write_text("explorers.swarm(surface)")
     shutil.copytree(FOLDER, tmp_path / "course_utils/explorers")
     monkeypatch.setattr(notebooks, "ROOT", tmp_path)
-    monkeypatch.setattr(notebooks, "source_path", lambda _: lesson)
+    monkeypatch.setattr(notebooks, "source_path", lambda _: path)
+    return path
+
+
+@pytest.mark.parametrize("name", ["common.js", "swarm.js", "style.css", "__init__.py"])
+def test_figures_are_older_than_a_changed_script(lesson, tmp_path, name):
     before = notebooks.drawing_code("lesson")
     with (tmp_path / "course_utils/explorers" / name).open("a") as file:
         file.write("\nchanged = 1")
@@ -201,12 +207,7 @@ def test_figures_are_older_than_a_changed_script(monkeypatch, tmp_path, name):
     assert notebooks.drawing_code("lesson") == without
 
 
-def test_figures_are_not_older_than_another_explorer(monkeypatch, tmp_path):
-    lesson = tmp_path / "lesson.py"
-    lesson.write_text("explorers.swarm(surface)")
-    shutil.copytree(FOLDER, tmp_path / "course_utils/explorers")
-    monkeypatch.setattr(notebooks, "ROOT", tmp_path)
-    monkeypatch.setattr(notebooks, "source_path", lambda _: lesson)
+def test_figures_are_not_older_than_another_explorer(lesson, tmp_path):
     before = notebooks.drawing_code("lesson")
     for name, code in (
         ("other.js", "changed = 1"),

@@ -302,8 +302,8 @@ claim("From 20 to 56 layers the training loss of the residual network rises by n
 #
 # The slides say: very deep networks "have been really hard to train because of vanishing/exploding
 # gradients", and skip connections "almost single-handedly solved the problem". He et al. doubted
-# that. So we look, at the first weights, with and without normalisation. Training uses the gradient of the *weights*,
-# so we take its norm in each layer.
+# that. So we look, at the first weights, with and without normalisation. Training uses the gradient of
+# the *weights*, so we take its norm in each layer.
 #
 # **Predict.** Four networks of 56 layers: plain or residual, with normalisation or without. In which
 # of them is the gradient in the first layers smaller than in the last ones, in which larger?
@@ -473,8 +473,8 @@ claim("Without one of its blocks the residual network of 56 layers names rightly
 
 # %% [markdown]
 # Take out a block of this plain network, and it breaks. (Section 6 asks whether every plain network
-# does.) A residual one loses little on average, though an early block can count for more. Veit et al. (2016) suggest why. Write out two blocks, as
-# if each $F$ were linear and had no ReLU behind it:
+# does.) A residual one loses little on average, though an early block can count for more. Veit et al.
+# (2016) suggest why. Write out two blocks, as if each $F$ were linear and had no ReLU behind it:
 #
 # $$x_2 = x_1 + F_2(x_1) = x + F_1(x) + F_2(x) + F_2(F_1(x)).$$
 #
@@ -734,8 +734,8 @@ claim("On this run's test digits, the best of our networks exceeds the nearest t
 
 # %% [markdown]
 # With **patience** (at a constant rate), or with **Adam** (best at the lowest of its rates), the plain
-# network still ends more than twice as high as the residual one. **The identity start** more than halves its loss, for nothing. So a part
-# of the trouble is how a plain network *begins*. We tried one strength of it. With finer starts, plain
+# network still ends more than twice as high as the residual one. **The identity start** more than halves
+# its loss, for nothing. So a part of the trouble is how a plain network *begins*. We tried one strength of it. With finer starts, plain
 # networks of 10,000 layers have been trained (Xiao et al. 2018). **Without normalisation**, and with
 # branches that are silent at the start, the residual network ends below the plain one in every stored
 # seed. But it comes no nearer than the identity start, and ends far above its twin with normalisation:
@@ -753,7 +753,7 @@ claim("Without one of its blocks, plain 20 from the identity start names rightly
       np.mean(damage("identity start", 20)), above=0.8)  # fmt: skip
 
 # %% [markdown]
-# It does not. So what counts is whether a block stays near the identity. A shortcut makes that easy.
+# It does not. So a way around each block is not needed for this. A start near the identity is enough.
 #
 # *Learned: with batch normalisation, the shortcut mends depth. Four times the steps do not, and our
 # identity start does in part. Where 8 layers are enough, nothing needs mending.*
@@ -787,9 +787,8 @@ claim
 
 # %% [markdown]
 # **What to remember.** Depth can fail in training, and with batch normalisation one addition mends it.
-# The failure is not
-# overfitting, and with batch normalisation it does not begin with vanishing gradients. Do you need
-# the depth? Ask that first.
+# The failure is not overfitting, and with batch normalisation it does not begin with vanishing gradients.
+# Do you need the depth? Ask that first.
 #
 # ## 7. Further: section 3, followed up
 #

@@ -228,8 +228,8 @@ plotting.show(lesson.TEXTS["filters"])
 # **The slides' recipe.** "Take the other model, freeze the weights of the first layers and train the weights
 # of the final layers (or even just the output layer) on your training set." *Frozen* means: their weights stay
 # as they are. If only the head is trained, then $h$ of a signal never changes, and a softmax layer on $h$ is
-# logistic regression. So we calculate $h$ once and let logistic regression find its optimum. Its setting is $C$: the
-# larger, the weaker its penalty.
+# logistic regression. So we calculate $h$ once and let logistic regression find its optimum. Its setting is
+# $C$: the larger, the weaker its penalty.
 #
 # ### Exercise 2: whose constants?
 #
@@ -579,7 +579,7 @@ for given, whose, least in (("all scatter, new", "your", 0.02), ("all scatter, o
           above=least, digits=3)  # fmt: skip
 
 # %% [markdown]
-# Whitening by all scatter of your own signals brings nothing, although it has as many settings: they differ
+# The scatter of the old signals comes close without their labels, too. That of your own brings nothing, although it has as many settings: they differ
 # because they are disturbed *and* because they are of five kinds, and it evens out both. *Learned: what travels
 # from old kinds to new ones is also knowledge of which differences do not matter.*
 #
@@ -639,7 +639,7 @@ plotting.show(lesson.TEXTS["sources"])
 # With 24 means all sources stay above the untrained network, even those that break a condition. But *other shapes*,
 # which breaks none, is behind two that do with 10 and 50 labels. And with 144 numbers the untrained network is
 # level with the best source or ahead. So a ranking of sources belongs to one way of reading them out. (At half
-# rate your signals also hold less: section 9 takes the two apart.)
+# rate your signals also hold less: section 9.)
 #
 # The record of this run, for the next section:
 

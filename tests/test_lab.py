@@ -10,6 +10,7 @@ import sys
 from base64 import b64decode
 from datetime import date
 from pathlib import Path
+from unittest.mock import Mock
 
 import filelock
 import nbformat
@@ -20,7 +21,7 @@ import desk
 import lab
 from test_repository import broken_links
 
-NEW = f"flows (new {date.today()}).ipynb"
+NEW = "flows (new 2026-01-31).ipynb"
 OUTPUT = new_output("stream", text="2")
 
 
@@ -53,6 +54,7 @@ def course(tmp_path, monkeypatch):
     (folder / "data/here.csv").write_text("installed")
     (folder / "data/missing.csv.lock").touch()
     monkeypatch.setattr(desk, "ROOT", folder)
+    monkeypatch.setattr(desk, "date", Mock(today=lambda: date(2026, 1, 31)))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.delenv("COURSE_DATA", raising=False)
     return folder

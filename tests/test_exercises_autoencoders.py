@@ -7,12 +7,11 @@ told.
 import numpy as np
 import pytest
 import tensorflow as tf
-from scipy.special import expit
 from scipy.stats import mannwhitneyu
 from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 
-from course_utils.exercises.autoencoders import q1, q2, q4, q6
+from course_utils.exercises.autoencoders import q1, q2, q5, q6
 
 
 def lost_in_loops(eigenvalues, d):
@@ -68,6 +67,19 @@ def spoils_the_target(x, mask):
     noisy = x
     noisy *= mask
     return noisy, x
+
+
+def score_in_loops(noise, sigma):
+    scores = []
+    for first, second in noise:
+        scores.append((-first / sigma, -second / sigma))
+    return scores
+
+
+def score_in_place(noise, sigma):
+    noise *= -1
+    noise /= sigma
+    return noise
 
 
 def auroc_in_loops(known_errors, unseen_errors):
@@ -134,18 +146,24 @@ RIGHT = {
         "TensorFlow": lambda v, t: tf.gather(t, tf.argmin(v)),
     },
     "q4": {
-        "two digits": (0.5, 0.73),
-        "SciPy": expit([0, 1]),
-        "TensorFlow": tf.sigmoid([0.0, 1.0]),
-        "by name": {"paper": 0.5, "ink": 0.7311}.values(),
-        "tanh": [(1 + np.tanh(x / 2)) / 2 for x in (0, 1)],
-    },
-    "q5": {
         "in place": pair_in_place,
         "where": lambda x, mask: (np.where(mask, x, 0), x),
         "stack": lambda x, mask: np.stack([np.multiply(x, mask), x]),
         "TensorFlow": lambda x, mask: (tf.constant(x) * tf.cast(mask, "float64"), tf.constant(x)),
         "subtracted": lambda x, mask: [x - x * (1 - mask), x + 0],
+    },
+    "q5": {
+        "loops": score_in_loops,
+        "in place": score_in_place,
+        "Tweedie, from any noisy point": lambda noise, sigma: (
+            ((7 - sigma * noise) - 7) / np.square(sigma)
+        ),
+        "lists": lambda noise, sigma: [[-e / sigma for e in row] for row in noise],
+        "TensorFlow": lambda noise, sigma: tf.constant(noise, tf.float32) / -sigma,
+        "divide": lambda noise, sigma: np.divide(np.negative(noise), sigma),
+        "three digits shown": lambda noise, sigma: [
+            [float(f"{-e / sigma:.3g}") for e in row] for row in noise
+        ],
     },
     "q6": {
         "loops": auroc_in_loops,
@@ -211,15 +229,6 @@ WRONG = {
         "both": (lambda v, t: (v.min(), t[v.argmin()]), "two numbers came instead of one number"),
     },
     "q4": {
-        "softmax": ((1 / (1 + np.e), np.e / (1 + np.e)), "One of the two is right"),
-        "exponential": ((1.0, np.exp(-1)), "None of the two is right"),
-        "tanh": (np.tanh([0, 1]), "the sigmoid of 0 is not 0"),
-        "slope": ((0.25, 0.1966), "None of the two is right"),
-        "three quarters": ((0.5, 0.75), "One of the two is right"),
-        "both the same": ((0.5, 0.5), "One of the two is right"),
-        "of -1 and 1": (expit([-1, 1]), "One of the two is right"),
-    },
-    "q5": {
         "in place": (spoils_the_target, "giving the holes back"),
         "brightened": (lambda x, mask: (x * mask * 2, x), "in result 1 of 2"),
         "other half": (lambda x, mask: (x * (1 - mask), x), "in result 1 of 2"),
@@ -235,6 +244,19 @@ WRONG = {
         "ink alone": (lambda x, mask: (x[mask == 1], x), "three numbers came instead of"),
         "noisy only": (lambda x, mask: x * mask, "came instead of"),
         "three": (lambda x, mask: (x, mask, x), "instead of two arrays"),
+    },
+    "q5": {
+        "for sigma = 0.5 only": (lambda noise, sigma: -2 * noise, "and sigma = 2, one of your"),
+        "half": (lambda noise, sigma: -noise / 2 / sigma, "too"),
+        "times sigma squared": (lambda noise, sigma: -noise * sigma**2, "too"),
+        "root": (lambda noise, sigma: -noise / np.sqrt(sigma), "too"),
+        "the size alone": (lambda noise, sigma: np.abs(noise) / sigma, "too"),
+        "one length a point": (
+            lambda noise, sigma: -np.linalg.norm(noise, axis=1) / sigma,
+            "came instead of",
+        ),
+        "mean of all": (lambda noise, sigma: -noise.mean() / sigma, "instead of"),
+        "log": (lambda noise, sigma: -noise - np.log(sigma), "too"),
     },
     "q6": {
         "neighbours": (
@@ -283,8 +305,11 @@ def test_a_disguised_network_paints_the_same():
         assert not np.allclose(np.matmul(*q2.mistakes[mistake][0](E, D, A)), E @ D)
 
 
-def test_a_second_sigmoid_leaves_a_quarter_of_the_scale():
-    assert 0.2 < np.diff(q4.answer).item() < 0.25
+def test_the_score_is_that_of_a_normal():
+    x_noisy, sigma, sd = np.array([[0.4, -2.0], [1.5, 0.0]]), 0.7, 1.3  # clean points: N(0, sd²)
+    clean = x_noisy * sd**2 / (sd**2 + sigma**2)
+    found = q5.answer((x_noisy - clean) / sigma, sigma)
+    np.testing.assert_allclose(found, -x_noisy / (sd**2 + sigma**2))
 
 
 def test_all_equal_errors_are_chance():

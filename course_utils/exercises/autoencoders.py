@@ -143,13 +143,13 @@ q3 = Exercise(
     mistakes={
         "best on the test set": (
             lambda validation, test: test.min(),
-            "This is the published mistake: the smallest of several test errors is small partly by "
+            "This is the common mistake: the smallest of several test errors is small partly by "
             "luck, and the luck will not come again.",
         ),
         "best on the validation set": (
             lambda validation, test: validation.min(),
             "The validation images made the choice: their error at the chosen size is as "
-            "optimistic as the test error was in the published lesson. Who has not been asked yet?",
+            "optimistic as the test error was in that lesson. Who has not been asked yet?",
         ),
         "roles exchanged": (
             lambda validation, test: validation[np.argmin(test)],
@@ -178,46 +178,14 @@ q3 = Exercise(
 )
 
 
-# --- 4: a sigmoid applied twice -----------------------------------------------------------------
-
-q4 = Exercise(
-    answer=(0.5, 1 / (1 + np.exp(-1))),
-    praise="All grey levels are squeezed into a quarter of the scale, and paper is middle grey.",
-    mistakes={
-        "nothing happens": (
-            (0, 1),
-            "That would be so if the second sigmoid changed nothing. What is the sigmoid of 0?",
-        ),
-        "exchanged": (
-            (1 / (1 + np.exp(-1)), 0.5),
-            "The two are right but exchanged: first the paper, then the ink.",
-        ),
-        "ink stays 1": ((None, 1), "The sigmoid reaches 1 only at infinity. What is it at 1?"),
-        "paper stays 0": ((0, None), "Paper has the value 0, and the sigmoid of 0 is not 0."),
-        "the sign": (
-            (None, 1 / (1 + np.exp(1))),
-            "Your ink is the sigmoid of -1. The sigmoid rises: more ink in, more ink out.",
-        ),
-    },
-    otherwise="A grey level, 0 or 1, is now what goes into the sigmoid.",
-    hints=[
-        "The sigmoid is $1/(1 + e^{-x})$. Its input is now a grey level from 0 to 1.",
-        "At 0 it is one half. At 1 it is $1/(1 + 1/e)$.",
-    ],
-    explanation="$\\sigma(0) = 0.5$ and $\\sigma(1) = 1/(1+1/e) \\approx 0.731$.\n\n"
-    "```python\ngreys = 0.5, 1 / (1 + np.exp(-1))\n```\n\n"
-    "Either the decoder ends in a sigmoid, or whoever uses it applies one: say which.",
-)
-
-
-# --- 5: what a denoiser is trained on -----------------------------------------------------------
+# --- 4: what a denoiser is trained on -----------------------------------------------------------
 
 
 def _training_pair(x, mask):
     return x * mask, x
 
 
-q5 = Exercise(
+q4 = Exercise(
     answer=_training_pair,
     cases=[
         (np.array([[0.2, 1.0, 0.6], [0.0, 0.4, 0.9]]), np.array([[1.0, 0, 1], [0, 1, 0]])),
@@ -260,6 +228,58 @@ q5 = Exercise(
     ],
     explanation="With the noisy picture as target, giving back the input is a perfect answer. The "
     "target is the clean picture.",
+)
+
+
+# --- 5: from the noise that is named to the score ------------------------------------------------
+
+
+def _score_from_noise(noise, sigma):
+    return -noise / sigma
+
+
+q5 = Exercise(
+    answer=_score_from_noise,
+    cases=[
+        (np.array([[1.0, -0.5], [0.2, 2.0], [0.0, -1.5]]), 0.5),
+        (np.array([[0.3, 0.9]]), 2.0),
+        (np.random.default_rng(8).normal(size=(4, 2)), 1.0),
+        (np.array([[-1.0, 4.0], [2.0, 0.25]]), 0.1),
+    ],
+    praise="Against the noise, and the less noise there is, the steeper.",
+    mistakes={
+        "the sign": (
+            lambda noise, sigma: noise / sigma,
+            "The size is right. But this points away from the clean points: the noise was *added*.",
+        ),
+        "sigma squared": (
+            lambda noise, sigma: -noise / sigma**2,
+            "Nearly. You divide by σ², but the answer is ε alone, and the noise that was added is "
+            "σε.",
+        ),
+        "sign and sigma squared": (
+            lambda noise, sigma: noise / sigma**2,
+            "Two things: the noise was *added*, so which way leads back? And what was added is σε.",
+        ),
+        "the step": (
+            lambda noise, sigma: -sigma * noise,
+            "That is the step from the noisy point to its clean mean. What does Tweedie's formula "
+            "divide it by?",
+        ),
+        "no sigma": (
+            lambda noise, sigma: -noise,
+            "The direction is right. How long is it? Try a noise of half the size.",
+        ),
+    },
+    otherwise="Put x = x̃ − σε into the mean that stands in Tweedie's formula.",
+    hints=[
+        "The clean point is $x = \\tilde x - \\sigma\\varepsilon$. Take the mean of both sides, "
+        "given $\\tilde x$.",
+        "So $\\mathbb E[x|\\tilde x] - \\tilde x = -\\sigma\\hat\\varepsilon$. Divide as the "
+        "formula says.",
+    ],
+    explanation="$\\mathbb E[x|\\tilde x] = \\tilde x - \\sigma\\hat\\varepsilon$, so the score is "
+    "$-\\sigma\\hat\\varepsilon/\\sigma^2 = -\\hat\\varepsilon/\\sigma$.",
 )
 
 

@@ -39,7 +39,7 @@
 # | 7 | [resnet](resnet.ipynb) | A deeper network contains the shallower one. So why is it worse, even on its own training data? | 3, 4, 6 | ASTRO | 90 + 30 |
 # | 8 | [transfer_learning](transfer_learning.ipynb) | When are somebody else's weights worth having? | 6 | ASTRO | 90 + 10 |
 # | 9 | `recurrent` | How does a network remember what came before? | 1 | NC | planned |
-# | 10 | [autoencoders](autoencoders.ipynb) | What is worth keeping of a picture? | 1 | BNN, NC, ASTRO | 110 + 5 |
+# | 10 | [autoencoders](autoencoders.ipynb) | What is worth keeping of a picture? | 1 | BNN, NC, ASTRO | 90 + 25 |
 # | 11 | [var_mod](var_mod.ipynb) | How probable is a picture, and where do new ones come from? | 10 | L4, BNN, NC, ASTRO | 110 + 20 |
 # | 12 | `var_mod_applications` | What can one model that generates do, and who does each job better without it? | 11 | BNN, NC | planned |
 # | 13 | `gan` | Without a likelihood, how do we know that it is right? | 11 | NC | planned |

@@ -878,6 +878,7 @@ by_digit = {name: parts.mean(axis=1) for name, parts in auroc.items()}
 table = pd.DataFrame(by_digit, pd.Index(range(10), name="unseen digit")).T
 table.assign(mean=table.mean(axis=1)).round(2)
 
+
 # %%
 def over_pictures(parts):
     return claims.mean_and_error(parts, "test pictures")

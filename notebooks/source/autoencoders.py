@@ -56,7 +56,7 @@ rng = np.random.default_rng(SEED)
 # %%
 EPOCHS = course_utils.budget(cpu=30, gpu=60)  # passes over the training pictures in section 4
 EPOCHS_MASKED = course_utils.budget(cpu=30, gpu=100)  # of the denoiser of section 6
-EPOCHS_ANOMALY = course_utils.budget(cpu=5, gpu=20)  # of each of ten networks in section 9
+EPOCHS_ANOMALY = course_utils.budget(cpu=10, gpu=20)  # of each of ten networks in section 9
 STARTS = 5  # of every clustering
 
 # %% [markdown]
@@ -411,7 +411,8 @@ def agreement(method, name):
         if method == "k-means":
             model = KMeans(10, n_init=1, random_state=start)
         else:
-            model = GaussianMixture(10, reg_covar=1e-3 * learn.var(), random_state=start)
+            floor = 1e-3 * learn.var()  # of each cluster's variances
+            model = GaussianMixture(10, tol=0.01, reg_covar=floor, random_state=start)
         scores.append(adjusted_rand_score(y_test, model.fit(learn).predict(judge)))
     return np.array(scores)
 
@@ -649,7 +650,7 @@ on_a_grid = lesson.mean_given(x_noisy, 0.5)  # E[x|x~], summed over a fine grid 
 claims.check("Tweedie's formula gives the mean over a fine grid", ours, on_a_grid, within=1e-9)
 
 # %% [markdown]
-# The network gets each of 500 training points 400 times, with noise of all sizes between 0.2 and 4, and is
+# The network gets each of 500 training points 200 times, with noise of all sizes between 0.2 and 4, and is
 # told the size.
 
 
@@ -661,14 +662,14 @@ def seen(x, sigma):
 
 def trained(points):
     """The score by a network that was trained to name the noise."""
-    x = np.repeat(points, 200_000 // len(points), axis=0)
+    x = np.repeat(points, 100_000 // len(points), axis=0)
     sigma = np.exp(rng.uniform(np.log(0.2), np.log(4), size=(len(x), 1)))
     noise = rng.normal(size=x.shape)
     Dense = keras.layers.Dense
     network = keras.Sequential([keras.Input((3,)), Dense(64, "relu"), Dense(64, "relu"), Dense(2)])
-    rate = keras.optimizers.schedules.CosineDecay(0.01, 3 * len(x) // 1000)
+    rate = keras.optimizers.schedules.CosineDecay(0.01, 3 * len(x) // 500)
     network.compile(keras.optimizers.Adam(rate), loss="mse")
-    training.fit(network, seen(x + sigma * noise, sigma), noise.astype("float32"), 3, 1000)
+    training.fit(network, seen(x + sigma * noise, sigma), noise.astype("float32"), 3, 500)
     return lambda x, sigma: -run(network, seen(x, sigma)).astype(float) / sigma
 
 
@@ -749,7 +750,7 @@ falling, small = np.geomspace(4, 0.2, 16), np.full(16, 0.2)
 walkers = {
     "network, falling": follow(network, falling),
     "network, σ = 0.2": follow(network, small),
-    "memory, falling": follow(rivals["memory"], np.geomspace(4, 0.01, 16)),
+    "memory, falling": follow(rivals["memory"], np.geomspace(4, 0.01, 8)),
     "exact, falling": follow(exact, falling),
     "exact, σ = 0.2": follow(exact, small),
     "the truth": lesson.draw_points(rng, 1000),
@@ -831,12 +832,12 @@ def known(digit):
     return x_train[y_train != digit]
 
 
-model = compiled(*autoencoder(16, (64,)), steps=63 * EPOCHS_ANOMALY)
+model = compiled(*autoencoder(16, (64,)), steps=32 * EPOCHS_ANOMALY)
 start = training.snapshot(model)
 errors_of_ten, typical = [], []  # and of each unseen digit the test picture with the median error
 for digit in range(10):
     training.restore(model, start)  # the same start for all ten: faster than compiling anew
-    training.fit(model, known(digit), known(digit), EPOCHS_ANOMALY, 50, f"without {digit}")
+    training.fit(model, known(digit), known(digit), EPOCHS_ANOMALY, 100, f"without {digit}")
     x_hat = run(model, judge)
     errors_of_ten.append(error(judge, x_hat))
     unseen = np.flatnonzero(is_test & (judge_y == digit))

@@ -48,8 +48,8 @@ TEXTS = {
     "that has never seen its kind: some come back as blurs, some as another digit.",
     "curve": "Share of the variance that is lost, against the number of numbers kept. On test "
     "pictures the autoencoder lies below PCA's falling curve, clearly so at 16. On training "
-    "pictures it is lower still, and more so the more numbers it keeps. A dashed line, the nearest "
-    "training picture, lies below both at 2 and above the autoencoder from 16 on.",
+    "pictures it is lower still. A dashed line, the nearest training picture, lies below both at 2 "
+    "and above both at 16.",
     "maps": "Two maps of the same thousand test digits, coloured by digit. With PCA most digits "
     "overlap. With the autoencoder most have a region of their own, with some overlap of 4, 7 and "
     "9 and of 3, 5 and 8.",
@@ -58,8 +58,8 @@ TEXTS = {
     "fields": "Arrows on a plane with three heaps of points. The exact arrows point to the nearest "
     "heap, those of the network nearly the same. Those of one normal all point to the middle.",
     "samples": "Clouds of points over three ellipses. With falling noise the points fill the three "
-    "ellipses by their weights. At small noise alone too few are in the heaviest one. The points "
-    "from the memory are training points.",
+    "ellipses by their weights. At small noise alone nearly all are in the lightest one. The "
+    "points from the memory are training points.",
     "auroc": "AUROC for each unseen digit and four detectors. The nearest picture is mostly "
     "highest, PCA below the autoencoder, ink at about one half on average. For the digit 1 all "
     "are at or below the dashed line of chance, ink close to zero.",

@@ -284,10 +284,7 @@ by_pca = {d: lost(pca(x_test, d)) for d in SIZES}
 by_network = {d: lost(x_hat) for d, x_hat in painted.items()}
 
 # %% tags=["atol=0.03"]
-on_training = {
-    d: lost(run(decoder, run(encoder, x_train)), x_train)
-    for d, (encoder, decoder) in networks.items()
-}
+on_training = {d: lost(run(g, run(f, x_train)), x_train) for d, (f, g) in networks.items()}
 columns = {"PCA": by_pca, "autoencoder": by_network, "autoencoder, training": on_training}
 table = pd.DataFrame(columns).map(np.mean).rename_axis("d")
 print(f"nearest training picture, one number: {by_copy.mean():.2f}")
@@ -296,9 +293,8 @@ table.round(2)
 # %%
 text = "With two numbers kept, the autoencoder's test error is less than PCA's, by the factor"
 claim(text, **lesson.factor(by_network[2], by_pca[2]), below=0.85, headline=True)
-text = "The nearest training picture, one whole number, loses less than two of an autoencoder"
-found = lesson.factor(by_copy, by_network[2])
-claim(f"{text}, by the factor", **found, below=0.85, headline=True)
+text = "The nearest training picture loses less than an autoencoder with two numbers, by the factor"
+claim(text, **lesson.factor(by_copy, by_network[2]), below=0.85, headline=True)
 found = lesson.factor(by_network[16], by_copy)
 claim("Sixteen numbers lose less than the nearest picture, by the factor", **found, below=0.95)
 found = lesson.factor(on_training[16][:1000], by_network[16])
@@ -308,9 +304,9 @@ lesson.draw_curve(curve, table, by_copy.mean())
 plotting.show(lesson.TEXTS["curve"])
 
 # %% [markdown]
-# ("±" is here the standard error over the test pictures, which all methods share.) Follow a filled dot to the
-# right until you meet PCA's curve: so many straight directions match that many curved ones. But 3,500 pictures
-# are few for the network: at $d = 16$ its error on the training pictures (open dot) is far lower.
+# Follow a filled dot to the right until you meet PCA's curve: so many straight directions match that many
+# curved ones. But 3,500 pictures are few for the network: at $d = 16$ its error on the training pictures (open
+# dot) is far lower.
 #
 # And numbers are no price. A whole number up to 3,500 takes 12 bits, one number of the code up to 32. What
 # the code has and the place in a list has not is order: similar pictures get similar codes. We look at
@@ -388,8 +384,7 @@ exercises.q3.check(reported_error)
 # along random directions. k-means goes by lengths, and the lengths in a code mean nothing (exercise 2
 # allowed any $A$). A *[mixture of ten normals](../docs/glossary.md#mixture-of-normals)* does not mind: each
 # of its clusters has a covariance matrix of its own. In 784 dimensions 3,500 pictures cannot determine such
-# a matrix; in 16 they can. "±" is the standard error over starts of the clustering, without the luck of the
-# one training.
+# a matrix; in 16 they can. "±" is over starts of the clustering, without the luck of the one training.
 #
 # **Predict.** PCA throws away 768 of 784 numbers. Will its clusters be worse than those in pixels?
 
@@ -776,8 +771,8 @@ lesson.draw_samples(walkers, ("network, falling", "network, σ = 0.2", "memory, 
 plotting.show(lesson.TEXTS["samples"])
 
 # %% [markdown]
-# With falling noise the weights come out nearly right, wherever the walkers start. At small noise alone they stay
-# where they are, also with the exact score. And the memory dreams only of what it has seen.
+# With falling noise the weights come out nearly right, though all walkers start in the wrong heap. At small noise alone they
+# stay there, also with the exact score. And the memory dreams only of what it has seen.
 #
 # *Diffusion models* are this, with pictures: one large network names the noise at every size, and walkers
 # start as pure noise. (Our denoiser of section 6 is none: Tweedie's formula needs normal noise, no mask.)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import scipy.ndimage
 from scipy.stats import multivariate_normal
+from sklearn.metrics import roc_auc_score
 
 from course_utils.lessons import autoencoders as lesson
 
@@ -79,6 +80,31 @@ def test_judged_points_have_their_noise_and_a_ring_is_far_away():
     spread = {name: np.trace(np.cov(x.T)) for name, (x, _) in judged.items()}
     assert spread["σ = 3.0"] - spread["σ = 0.2"] == pytest.approx(2 * (9 - 0.04), rel=0.1)
     np.testing.assert_allclose(np.linalg.norm(judged["far away"][0], axis=1), 10)
+
+
+def test_a_factor_is_the_ratio_of_means_and_its_error_that_of_many_repeats():
+    def drawn():
+        b = rng.gamma(4, size=400)
+        return b * rng.uniform(0.3, 0.9, size=400), b
+
+    a, b = drawn()
+    found = lesson.factor(a, b)
+    assert found["value"] == pytest.approx(a.mean() / b.mean())
+    assert found["over"] == "400 test pictures"
+    repeats = [lesson.factor(*drawn())["value"] for _ in range(500)]
+    assert found["se"] == pytest.approx(np.std(repeats), rel=0.2)
+
+
+def test_the_parts_of_an_auroc_have_its_mean_and_its_error():
+    def drawn():
+        unseen = rng.permutation(300) < 60
+        return np.round(rng.normal(size=300) + unseen, 1), unseen  # rounded: there are ties
+
+    scores, unseen = drawn()
+    parts = lesson.auroc_parts(scores, unseen)
+    assert parts.mean() == pytest.approx(roc_auc_score(unseen, scores))
+    repeats = [lesson.auroc_parts(*drawn()).mean() for _ in range(500)]
+    assert parts.std() / 300**0.5 == pytest.approx(np.std(repeats), rel=0.2)
 
 
 def test_the_nearest_picture_is_a_copy_pulled_towards_the_mean():

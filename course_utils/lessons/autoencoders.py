@@ -348,7 +348,7 @@ def draw_fields(points: ArrayLike, scores: Mapping[str, _Score], sigma: float) -
 
 def draw_samples(samples: Mapping[str, ArrayLike], names: Sequence[str]) -> None:
     """Draw the named clouds (N, 2) over the ellipses of two sd of the three normals."""
-    _, axes = plt.subplots(1, len(names), figsize=(14, 4.8), sharex=True, sharey=True)
+    _, axes = plt.subplots(1, len(names), figsize=(14, 5.2), sharex=True, sharey=True)
     circle = 2 * np.exp(1j * np.linspace(0, 2 * np.pi, 100))
     for ax, name in zip(axes, names, strict=True):
         ax.plot(*np.transpose(samples[name]), ".", color="C0", alpha=0.5, markersize=4)

@@ -615,8 +615,9 @@ plotting.show(lesson.TEXTS["codes"])
 #
 # The first equation takes the slope of the exponent, $-\|\tilde x - x\|^2/2\sigma^2$. The second divides by
 # $p_\sigma(\tilde x)$: by [Bayes' rule](../docs/glossary.md#bayesian-inference),
-# $p(x)\, \mathcal N(\tilde x; x, \sigma^2 I) / p_\sigma(\tilde x)$ is $p(x|\tilde x)$. The slope of a log-density is called its *score*, and the result *Tweedie's formula*:
-# removing noise is a step uphill in log-density, for *any* $p$.
+# $p(x)\, \mathcal N(\tilde x; x, \sigma^2 I) / p_\sigma(\tilde x)$ is $p(x|\tilde x)$. The slope of a
+# log-density is called its *score*, and the result *Tweedie's formula*: removing noise is a step uphill in
+# log-density, for *any* $p$.
 #
 # ### Exercise 5: from noise to score
 #
@@ -695,7 +696,7 @@ def missed(score, x, sigma):
 
 
 judged = lesson.judged(rng, (0.2, 0.3, 1.0))  # new noisy points, and a ring of points far away
-scores = {"network": network, "network, 50 points": network_50, **rivals}
+scores = {"network": network, "network of 50 points": network_50, **rivals}
 miss = {name: {k: missed(f, *where) for k, where in judged.items()} for name, f in scores.items()}
 pd.DataFrame(miss).map(np.mean).T.round(2)
 
@@ -704,7 +705,7 @@ near = {name: claims.mean_and_error(found["σ = 0.3"], "points") for name, found
 text = "Where data lie, the denoiser's score misses the exact one at σ = 0.3, share of its square"
 claim(text, **near["network"], below=0.12, headline=True)
 claim("One normal misses it, share", **near["one normal"], above=0.6)
-for name, bound in (("memory", 0.05), ("smoothed memory", 0)):
+for name, bound in (("memory", 0.05), ("smoothed memory", 0), ("network of 50 points", 0.1)):
     change = miss[name]["σ = 0.3"] - miss["network"]["σ = 0.3"]
     text = f"The {name} gives a worse score than the network, share missed higher by"
     claim(text, **claims.mean_and_error(change, "points"), above=bound)
@@ -716,8 +717,8 @@ plotting.show(lesson.TEXTS["fields"])
 # %% [markdown]
 # The network has learned the slope of a density that it was never shown, at least where data lie. At little
 # noise it even leaves the smoothed memory behind; only who is told the family is better. Far away from all
-# data the table shows it wrong, and after only 50 points everywhere. And the least training loss is *not* the
-# best answer: at little noise it leads to the nearest training point.
+# data the table shows it wrong, and after only 50 points at little noise too. And the least training loss is
+# *not* the best answer: at little noise it leads to the nearest training point.
 #
 # **From the score to new points.** Take small steps uphill, and add noise $\zeta$ of a certain size:
 #
@@ -771,8 +772,8 @@ lesson.draw_samples(walkers, ("network, falling", "network, σ = 0.2", "memory, 
 plotting.show(lesson.TEXTS["samples"])
 
 # %% [markdown]
-# With falling noise the weights come out nearly right, though all walkers start in the wrong heap. At small noise alone they
-# stay there, also with the exact score. And the memory dreams only of what it has seen.
+# With falling noise the weights come out nearly right, though all walkers start in one heap. At small noise
+# alone hardly any leaves it, also with the exact score. And the memory dreams only of what it has seen.
 #
 # *Diffusion models* are this, with pictures: one large network names the noise at every size, and walkers
 # start as pure noise. (Our denoiser of section 6 is none: Tweedie's formula needs normal noise, no mask.)
@@ -832,7 +833,8 @@ start = training.snapshot(model)
 errors_of_ten, typical = [], []  # and of each unseen digit the test picture with the median error
 for digit in range(10):
     training.restore(model, start)  # the same start for all ten: faster than compiling anew
-    training.fit(model, known(digit), known(digit), EPOCHS_ANOMALY, 100, f"without {digit}")
+    usual = known(digit)
+    training.fit(model, usual, usual, EPOCHS_ANOMALY, 100, f"without {digit}")
     x_hat = run(model, judge)
     errors_of_ten.append(error(judge, x_hat))
     unseen = np.flatnonzero(is_test & (judge_y == digit))

@@ -51,7 +51,7 @@ claim = claims.Claims()
 rng = np.random.default_rng(SEED)
 
 # %% [markdown]
-# The budget of this run, larger with a GPU; change it as you like.
+# The budget of this run, larger with a GPU.
 
 # %%
 EPOCHS = course_utils.budget(cpu=30, gpu=60)  # passes over the training pictures in section 4
@@ -720,7 +720,7 @@ plotting.show(lesson.TEXTS["fields"])
 # data the table shows it wrong, and after only 50 points at little noise too. And the least training loss is
 # *not* the best answer: at little noise it leads to the nearest training point.
 #
-# **From the score to new points.** Take small steps uphill, and add noise $\zeta$ of a certain size:
+# **From the score to new points.** Take small steps uphill, and add noise $\zeta$:
 #
 # $$x \leftarrow x + \tfrac a2\, \nabla\log p_\sigma(x) + \sqrt a\, \zeta, \qquad \zeta \sim \mathcal N(0, I).$$
 #

@@ -899,8 +899,9 @@ lesson.draw_auroc(by_digit)
 plotting.show(lesson.TEXTS["auroc"])
 
 # %% [markdown]
-# Why is the 1 overlooked? Look at the ink. A 1 has little, and who has little ink can lose little: even a
-# network that has never seen a 1 repaints it with a smaller error than a known, but elaborate, 2 or 8. The
+# The list of training pictures, which learns nothing, beats the network. And why does the network overlook the
+# 1? Look at the ink. A 1 has little, and who has little ink can lose little: even a network that has never
+# seen a 1 repaints it with a smaller error than a known, but elaborate, 2 or 8. The
 # error measures two things at once: how unusual a picture is, and how much there is to get wrong. So we
 # divide it by the picture's own variance around its mean grey level. (We do so because of what we saw on the
 # test pictures. It explains the failure; as a detector it would have to be judged on fresh ones.)

@@ -35,6 +35,11 @@ q1 = Exercise(
             "You left out the last ones in the list. PCA leaves out the *smallest*: routines "
             "differ in their order (`numpy.linalg.eigh` gives the smallest first), so sort.",
         ),
+        "reversed": (
+            lambda e, d: e[::-1][d:].sum() / e.sum(),
+            "That is right only if the smallest comes first in the list. Here they come in any "
+            "order, so sort.",
+        ),
         "largest left out": (
             lambda e, d: np.sort(e)[d:].sum() / e.sum(),
             "You left out the *largest* ones: that is the worst choice, not PCA's.",
@@ -138,8 +143,8 @@ q3 = Exercise(
         (np.array([30, 20, 21, 12]), np.array([35, 17, 16, 19])),
         (np.array([0.9]), np.array([0.7])),
     ],
-    praise="The validation images choose, the test images judge, once. This number is usually a "
-    "little worse than the smallest one, and it is the one that new pictures will confirm.",
+    praise="The validation pictures choose, the test pictures judge, once. This number is usually "
+    "a little worse than the smallest one, and it is the one that new pictures will confirm.",
     mistakes={
         "best on the test set": (
             lambda validation, test: test.min(),
@@ -148,12 +153,12 @@ q3 = Exercise(
         ),
         "best on the validation set": (
             lambda validation, test: validation.min(),
-            "The validation images made the choice: their error at the chosen size is as "
-            "optimistic as the test error was in that lesson. Who has not been asked yet?",
+            "The validation pictures made the choice: their error at the chosen size is as "
+            "optimistic as a test error that made the choice. Who has not been asked yet?",
         ),
         "roles exchanged": (
             lambda validation, test: validation[np.argmin(test)],
-            "The roles are exchanged: here the test images make the choice.",
+            "The roles are exchanged: here the test pictures make the choice.",
         ),
         "mean": (
             lambda validation, test: test.mean(),
@@ -173,8 +178,8 @@ q3 = Exercise(
         "Which set may make the choice, and which must know nothing of it?",
         "`np.argmin(validation_errors)` is the chosen size.",
     ],
-    explanation="Choose on the validation images; of the test errors report the one at the chosen "
-    "size, and look at no other.",
+    explanation="Choose on the validation pictures; of the test errors report the one at the "
+    "chosen size, and look at no other.",
 )
 
 
@@ -294,7 +299,7 @@ def _auroc_of(known_errors, unseen_errors):
 q6 = Exercise(
     answer=_auroc_of,
     cases=[
-        (np.array([3.0, 5.0, 2.0, 8.0, 6.0]), np.array([2.0, 5.0, 4.0, 3.0])),
+        (np.array([3.0, 5.0, 2.0, 8.0, 1.0]), np.array([2.0, 5.0, 4.0, 3.0])),
         (np.array([2.0, 5.0, 4.0, 3.0]), np.array([3.0, 5.0, 2.0, 8.0, 6.0])),
         (np.full(3, 1.5), np.full(2, 1.5)),
         (np.array([4]), np.array([7, 9])),

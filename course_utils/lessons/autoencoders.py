@@ -42,8 +42,8 @@ TEXTS = {
     "filter erases the strokes, the Wiener filter adds a grey haze, the memory paints smooth "
     "digits that are not always the right ones, the linear map and the autoencoder restore them.",
     "drawn": "Fourteen pictures in each row. Repainted test pictures are digits. Those from a "
-    "normal distribution of codes are often strokes that are no digit. Those from the mixture "
-    "mostly are digits.",
+    "normal distribution of codes are partly digits, partly strokes that are no digit. Those from "
+    "the mixture mostly are digits.",
     "repainted": "Ten digits, each with the median error of its kind, repainted by the network "
     "that has never seen its kind: some come back as blurs, some as another digit.",
     "curve": "Share of the variance that is lost, against the number of numbers kept. On test "
@@ -58,8 +58,8 @@ TEXTS = {
     "fields": "Arrows on a plane with three heaps of points. The exact arrows point to the nearest "
     "heap, those of the network nearly the same. Those of one normal all point to the middle.",
     "samples": "Clouds of points over three ellipses. With falling noise the points fill the three "
-    "ellipses by their weights. At small noise alone nearly all are in the lightest one. The "
-    "points from the memory are training points.",
+    "ellipses roughly by their weights. At small noise alone nearly all are in the lightest one. "
+    "The points from the memory, with noise down to 0.01, are training points.",
     "auroc": "AUROC for each unseen digit and four detectors. The nearest picture is mostly "
     "highest, PCA below the autoencoder, ink at about one half on average. For the digit 1 all "
     "are at or below the dashed line of chance, ink close to zero.",
@@ -81,13 +81,15 @@ class Mask(keras.layers.Layer):
         return x * keras.ops.cast(kept, x.dtype)
 
 
-def factor(a: ArrayLike, b: ArrayLike) -> dict[str, float | str]:
+def factor(a: ArrayLike, b: ArrayLike, over: str = "test pictures") -> dict[str, float | str]:
     """Ratio of two mean errors and its standard error, as the keywords that a claim takes.
 
     Parameters
     ----------
     a, b : array, shape (N,)
         Errors of the same N test pictures, or of N independent pairs.
+    over : str
+        What they are, for the claim.
 
     Returns
     -------
@@ -95,7 +97,7 @@ def factor(a: ArrayLike, b: ArrayLike) -> dict[str, float | str]:
         As from `claims.mean_and_error`.
     """
     ratio = np.mean(a) / np.mean(b)
-    return claims.mean_and_error(ratio + (a - ratio * b) / np.mean(b), "test pictures")
+    return claims.mean_and_error(ratio + (a - ratio * b) / np.mean(b), over)
 
 
 def auroc_parts(scores: ArrayLike, unseen: ArrayLike) -> np.ndarray:

@@ -5,8 +5,7 @@
 #
 # A handwritten digit is 784 numbers, and most of them say nothing. An *autoencoder* squeezes each picture
 # through a few numbers, its *code*, and learns to paint it again from these alone. You build one, starting
-# from the linear case, where the best answer is known exactly. You use it to look at the data, to sort them
-# without [labels](../docs/glossary.md#label), and to clean them. At the end you find that a network which
+# from the linear case, where the best answer is known exactly. At the end you find that a network which
 # removes noise knows more than it was asked for.
 #
 # ![A handwritten digit, an arrow to a box with two numbers, and an arrow to a question
@@ -157,10 +156,10 @@ plotting.show(lesson.TEXTS["pca"])
 #
 # ## 3. The same by a network
 #
-# The slide's network has one hidden layer of $d$ units without an activation function:
-# $h = W_1 x + b_1$, $x' = W_2 h + b_2$. Its loss is the squared error. The slide makes three statements:
-# the hidden layer spans the same space as PCA, its units are *not* orthogonal, and this is no
-# efficient way to PCA. We test all three with $d = 6$, after subtracting the mean picture as PCA does.
+# The slide's network has one hidden layer of $d$ units without an activation function: $h = W_1 x + b_1$,
+# $x' = W_2 h + b_2$. Its loss is the squared error. The slide says: it spans the same space as PCA, its
+# units are *not* orthogonal, and this is no efficient way to PCA. We test all three, with $d = 6$, on
+# pictures less their mean.
 #
 # Two subspaces are compared by their *principal angles*: the smallest angle between a direction in the one
 # and one in the other, then the next among the directions orthogonal to these, and so on. All are zero if
@@ -202,7 +201,7 @@ slower = seconds / (time.perf_counter() - start)
 claims.Claims()("Training takes longer than PCA, by the factor", slower, above=2, digits=0)
 
 # %% [markdown]
-# *Learned: a linear autoencoder is PCA without right angles, reached the slow way. But one can bend it.*
+# *Learned: a linear autoencoder is PCA without right angles, reached the slow way.*
 #
 # ### Exercise 2: the same network in disguise
 #
@@ -223,10 +222,9 @@ exercises.q2.check(disguised)
 #
 # Put layers with an activation function between pixels and code: the *encoder* $f_\phi: \mathbb R^n \to
 # \mathbb R^d$ and the *decoder* $g_\theta: \mathbb R^d \to \mathbb R^n$ are now free to follow curved
-# surfaces, $z = f_\phi(X)$ and $X' = g_\theta(z)$. Both learn together, by the same loss. (The code is $h$
+# surfaces, $z = f_\phi(X)$ and $X' = g_\theta(z)$.  (The code is $h$
 # in one deck and $z$ in another, its size $d$ or $v$.) The last layer is a sigmoid, because ink lies
-# between 0 and 1. A bend in the code layer alone would gain nothing: a linear last layer paints on a flat
-# of $d$ dimensions, and PCA's is the best there is.
+# between 0 and 1.
 
 
 # %%
@@ -258,10 +256,10 @@ def run(network, x):
 
 
 # %% [markdown]
-# **Predict.** At $d = 2$ and at $d = 16$, what share of the flat surface's loss on test pictures will the curved one
-# have? And a rival that learns nothing: it keeps *one*
-# number, the place of the most similar training picture in the list of all 3,500, and paints that picture.
-# Will it lose to two numbers of an autoencoder?
+# **Predict.** At $d = 2$ and at $d = 16$, what share of the flat surface's loss on test pictures will the
+# curved one have? And a rival that learns nothing: it keeps *one* number, the place of the most similar
+# training picture in the list of all 3,500, and paints that picture. Will it lose to two numbers of an
+# autoencoder?
 #
 # **A fair comparison.** The sigmoid knows that ink lies between 0 and 1, so we cut off what the others paint
 # beyond. A copy is a bold guess: it is pulled towards the mean picture, as far as the validation pictures say.
@@ -306,14 +304,11 @@ lesson.draw_curve(curve, table, by_copy.mean())
 plotting.show(lesson.TEXTS["curve"])
 
 # %% [markdown]
-# The last column of the table is the share of your bet. Follow a filled dot to the right until you meet PCA's
-# curve: so many straight directions match that many curved ones. But 3,500 pictures are few for the network: at $d = 16$ its error on the training pictures (open
-# dot) is far lower.
+# The last column of the table is the share of your bet. But 3,500 pictures are few for the network: at
+# $d = 16$ its error on the training pictures (open dot) is far lower.
 #
-# And numbers are no price. A whole number up to 3,500 takes 12 bits, one number of the code up to 32. What
-# the code has and the place in a list has not is order: similar pictures get similar codes. We look at
-# $d = 2$. The labels below are colours for our eyes; neither method has seen them. The axes show ranks:
-# where a picture stands among all thousand.
+# What the code has and the place in a list has not is order: similar pictures get similar codes. We look
+# at $d = 2$. The [labels](../docs/glossary.md#label) below are colours for our eyes; neither method has seen them.
 
 # %%
 flat = (x_test - mean) @ directions[:, :2]
@@ -322,7 +317,7 @@ lesson.draw_maps(two, y_test)
 plotting.show(lesson.TEXTS["maps"])
 
 # %% [markdown]
-# Does the eye deceive us? Name each test picture by the 15 nearest training codes.
+# We name each test picture by the 15 nearest training codes.
 
 # %% tags=["atol=0.06"]
 right_by_pca, right_by_network = (
@@ -354,11 +349,11 @@ plotting.show(lesson.TEXTS["painted"])
 explorers.gallery(draw, d=SIZES)
 
 # %% [markdown]
-# At $d = 2$ PCA paints a grey mixture where it is unsure. The autoencoder paints a more definite shape,
-# sometimes another digit. A picture that looks good need not be the right one.
+# Where PCA is unsure at $d = 2$, it paints a grey mixture; the autoencoder paints a definite shape,
+# sometimes another digit.
 #
 # *Learned: curved surfaces keep more in the same number of numbers, if there are pictures enough to learn
-# them. The code groups the digits without having been told what a digit is.*
+# them.*
 #
 # ### Exercise 3: repair a common mistake
 #
@@ -384,9 +379,9 @@ exercises.q3.check(reported_error)
 #
 # **A fair comparison.** Four descriptions: the 784 pixels, PCA's 16 numbers, the autoencoder's 16, and 16
 # along random directions. k-means goes by lengths, and the lengths in a code mean nothing (exercise 2
-# allowed any $A$). A *[mixture of ten normals](../docs/glossary.md#mixture-of-normals)* does not mind: each
-# of its clusters has a covariance matrix of its own. In 784 dimensions 3,500 pictures cannot determine such
-# a matrix; in 16 they can. "±" is over starts of the clustering, without the luck of the one training.
+# allowed any $A$). A *[mixture of ten normals](../docs/glossary.md#mixture-of-normals)* does not mind:
+# each of its clusters has a covariance matrix of its own. 3,500 pictures can determine it in 16
+# dimensions, not in 784. "±" is over starts of the clustering, without the luck of the one training.
 #
 # **Predict.** PCA throws away 768 of 784 numbers. Will its clusters be worse than those in pixels?
 
@@ -438,7 +433,7 @@ print(f"mixture, autoencoder over PCA: {change['value']:+.2f} ± {change['se']:.
 # beside its error. (Another training may change it.)
 #
 # *Learned: a good short code makes better clustering possible. Before the network gets the credit, let PCA
-# try the same. And a cluster is not a digit: nobody said which differences matter to us.*
+# try the same.*
 #
 # ## 6. Cleaning pictures
 #
@@ -462,8 +457,8 @@ exercises.q4.check(training_pair)
 # exercises.q4.hint()  # and .solution()
 
 # %% [markdown]
-# Our mask is a layer that works in training only, so every step meets new noise. Since copying does not help,
-# the code may be larger: $d = 64$.
+# Our mask is a layer that works in training only, so every step meets new noise. The code may be larger:
+# $d = 64$.
 
 # %%
 denoiser = train(*autoencoder(64, (256,), front=[lesson.Mask(SEED)]), x_train, EPOCHS_MASKED)
@@ -473,7 +468,7 @@ denoiser = train(*autoencoder(64, (256,), front=[lesson.Mask(SEED)]), x_train, E
 #
 # * A *median filter* replaces a pixel by the median of its neighbourhood, a *[Wiener
 #   filter](../docs/glossary.md#wiener-filter)* by a mixture of itself and the neighbourhood's mean. Both may
-#   choose the size of their window, and a factor that brightens the result (a mask takes away half the ink).
+#   choose the size of their window, and a factor that brightens the result.
 # * The *memory* learns nothing. It answers with the mean of all training pictures $X_i$, weighted by how
 #   well each one fits: $\exp(-\|\tilde X - q X_i\|^2 / 2h^2)$, where $q = ½$ is the probability to keep a
 #   pixel. It may choose $h$.
@@ -545,16 +540,16 @@ plotting.show(lesson.TEXTS["cleaned"])
 #
 # ## 7. New digits from the code?
 #
-# So draw 16 numbers and let the decoder paint *new* digits? To draw we need to know where codes lie: their
-# [density](../docs/glossary.md#density) $p(z)$. The loss never asked for one. We try the simplest guess, a
-# normal with the mean and covariance of the training codes, and a mixture of normals, whose number the
-# codes of the validation pictures choose.
+# To draw 16 numbers, and let the decoder paint *new* digits, we need to know where codes lie: their
+# [density](../docs/glossary.md#density) $p(z)$. The loss never asked for one. We try a normal with the
+# mean and covariance of the training codes, and a mixture of normals, whose number the codes of the
+# validation pictures choose.
 #
 # **Predict.** Will the decoder paint digits at points drawn from the normal?
 #
-# The yardstick is distance: a perfect sampler is as close to the nearest training code as the codes of the
-# test pictures are. We take the distance that 5 % of these exceed, and count the draws beyond. (Codes are
-# [whitened](../docs/glossary.md#whitening) first, so that no $A$ can change the answer.)
+# The yardstick is distance: a perfect sampler is as close to the nearest training code as the codes of
+# the test pictures are. We take the distance that 5 % of these exceed, and count the draws beyond. (Codes
+# are [whitened](../docs/glossary.md#whitening) first, so that no $A$ can change the distances.)
 
 # %% tags=["atol=0.15"]
 encoder, decoder = networks[16]
@@ -590,25 +585,24 @@ plotting.show(lesson.TEXTS["codes"])
 
 # %% [markdown]
 # Some draws from the normal look like digits, others like none. In two dimensions one sees why: the codes lie
-# on arms, and the normal fills the gaps. The decoder has never been asked what lies there. A density fitted afterwards, such as our mixture, helps a lot.
+# on arms, and the normal fills the gaps.  A density fitted afterwards, such as our mixture, helps a lot.
 # (The yardstick would not notice a sampler that copies training pictures.) The lesson
-# [`var_mod`](var_mod.ipynb) turns it around: it first says how codes shall be distributed, and derives the
-# loss from that, as a [likelihood](../docs/glossary.md#likelihood) of pictures.
+# [`var_mod`](var_mod.ipynb) begins with that density.
 #
 # *Learned: a plain autoencoder learns where pictures are, and nothing of how likely they are.*
 #
 # ## 8. The denoiser as a score
 #
-# And a *denoising* autoencoder? We leave pictures for points on a plane, where everything can be known
-# exactly: draws from a mixture of three normals with the weights ½, 0.3 and 0.2. The noise is normal,
+# And a *denoising* autoencoder? We take points on a plane, where all is known exactly: draws from a
+# mixture of three normals with the weights ½, 0.3 and 0.2. The noise is normal,
 # $\tilde x = x + \sigma\varepsilon$. A network sees $\tilde x$, and learns by squared error to give $x$
 # back.
 #
 # **Predict.** Where does a perfect denoiser move $\tilde x$: to the nearest training point? And does it know
 # that one heap has more points than another?
 #
-# **What it learns.** A squared error is least at the mean, so the perfect answer is
-# $D(\tilde x) = \mathbb E[x\,|\,\tilde x]$, the mean of all clean points that may have become $\tilde x$. Let
+# **What it learns.** The perfect answer, least in squared error, is the mean
+# $D(\tilde x) = \mathbb E[x\,|\,\tilde x]$, over all clean points that may have become $\tilde x$. Let
 # $p_\sigma(\tilde x) = \int p(x)\, \mathcal N(\tilde x; x, \sigma^2 I)\, dx$ be the density of noisy points.
 # Then
 #
@@ -616,11 +610,11 @@ plotting.show(lesson.TEXTS["codes"])
 # x}{\sigma^2}\, dx, \qquad \nabla \log p_\sigma(\tilde x) = \frac{\mathbb E[x\,|\,\tilde x] - \tilde
 # x}{\sigma^2} .$$
 #
-# The first equation takes the slope of the exponent, $-\|\tilde x - x\|^2/2\sigma^2$. The second divides by
+# The first is the slope of the exponent, $-\|\tilde x - x\|^2/2\sigma^2$. The second divides by
 # $p_\sigma(\tilde x)$: by [Bayes' rule](../docs/glossary.md#bayesian-inference),
 # $p(x)\, \mathcal N(\tilde x; x, \sigma^2 I) / p_\sigma(\tilde x)$ is $p(x|\tilde x)$. The slope of a
-# log-density is called its *[score](../docs/glossary.md#score-of-a-density)*, and the result *Tweedie's formula*: removing noise is a step uphill in
-# log-density, for *any* $p$.
+# log-density is called its *[score](../docs/glossary.md#score-of-a-density)*, and the result *Tweedie's
+# formula*: removing noise is a step uphill in log-density, for *any* $p$.
 #
 # ### Exercise 5: from noise to score
 #
@@ -718,20 +712,19 @@ lesson.draw_fields(points, fields, sigma=0.3)
 plotting.show(lesson.TEXTS["fields"])
 
 # %% [markdown]
-# The network has learned the slope of a density that it was never shown, at least where data lie. With these
-# points, at little noise, it even leaves the smoothed memory behind; only who is told the family is better. Far
-# away from all data it is wrong, and the memories far more so. After only 50 points it is wrong at little noise
-# too. And the least training loss is
-# *not* the best answer: at little noise it leads to the nearest training point.
+# The network has learned the slope of a density that it was never shown, at least where data lie. With
+# these points, at little noise, it even leaves the smoothed memory behind; only who is told the family is
+# better. Far away from all data it is wrong, and the memories far more so. After only 50 points it is
+# wrong at little noise too. And the least training loss is *not* the best answer: at little noise it
+# leads to the nearest training point.
 #
 # **From the score to new points.** Take small steps uphill, and add noise $\zeta$:
 #
 # $$x \leftarrow x + \tfrac a2\, \nabla\log p_\sigma(x) + \sqrt a\, \zeta, \qquad \zeta \sim \mathcal N(0, I).$$
 #
-# We take on trust that after many small steps such *[Langevin](../docs/glossary.md#langevin-dynamics)* walkers
-# are spread as $p_\sigma$ says. But hardly any walker
-# crosses the empty land between two heaps. So we let the noise $\sigma$ *fall*: at $\sigma = 4$ the heaps
-# are one.
+# We take on trust that after many small steps such *[Langevin](../docs/glossary.md#langevin-dynamics)*
+# walkers are spread as $p_\sigma$ says. But hardly any walker crosses the empty land between two heaps.
+# So we let the noise $\sigma$ *fall*: at $\sigma = 4$ the heaps are one.
 #
 # **Predict.** 1,000 walkers start in the lightest heap. The heaviest should get ½ of them. How many does
 # it get with falling noise? And with as many steps at $\sigma = 0.2$ alone?
@@ -782,14 +775,14 @@ lesson.draw_samples(walkers, ("network, falling", "network, σ = 0.2", "memory, 
 plotting.show(lesson.TEXTS["samples"])
 
 # %% [markdown]
-# With falling noise the exact score sends close to ½ of the walkers to the heaviest heap, though all start in
-# another one. The network does so roughly. At small noise alone hardly any walker leaves its heap, even with
-# the exact score. Down to 0.2 the memory's walkers look much like the network's. Its heaps have no width: when
-# its noise falls on to 0.01, it copies training points, and the exact score does not. (Our network cannot be
-# asked: it was never trained there.)
+# With falling noise the exact score sends close to ½ of the walkers to the heaviest heap, the network
+# roughly. At small noise alone hardly any walker leaves its heap, even with the exact score. Down to 0.2
+# the memory's walkers look much like the network's. Its heaps have no width: when its noise falls on to
+# 0.01, it copies training points, and the exact score does not. (Our network cannot be asked: it was
+# never trained there.)
 #
 # *Diffusion models* are this, with pictures: one large network names the noise at every size, and walkers
-# start as pure noise. (Our denoiser of section 6 is none: Tweedie's formula needs normal noise, no mask.)
+# start as pure noise.
 #
 # *Learned: a denoiser knows the slope of the log-density, and new data come from following it while the
 # noise falls.*
@@ -910,10 +903,11 @@ lesson.draw_auroc(by_digit)
 plotting.show(lesson.TEXTS["auroc"])
 
 # %% [markdown]
-# The list of training pictures, which learns nothing, beats this small network. And why does the network overlook the
-# 1? Look at the ink. A 1 has little, and where there is little ink, there is little to lose. The error measures two things at once: how unusual a picture is, and how much there is to get wrong. So we
-# divide it by the picture's own variance around its mean grey level. (We do so because of what we saw on the
-# test pictures. It explains the failure; as a detector it would have to be judged on fresh ones.)
+# The list of training pictures, which learns nothing, beats this small network. And why does the network
+# overlook the 1? Look at the ink. A 1 has little, and where there is little ink, there is little to lose.
+# The error measures two things at once: how unusual a picture is, and how much there is to get wrong. So
+# we divide it by the picture's own variance around its mean grey level. (We do so because of what we saw
+# on the test pictures. It explains the failure; as a detector it would have to be judged on fresh ones.)
 
 # %% tags=["atol=0.03"]
 variance = 784 * judge.var(axis=1)
@@ -935,8 +929,7 @@ plotting.show(lesson.TEXTS["repainted"])
 
 # %% [markdown]
 # The 1 is rescued. The nearest picture, still the best, gains on average. Compare the rows of the autoencoder
-# and of PCA with those above: what they win at the 1 they lose at other digits. (Does the 9 stay hard because
-# its strokes are known from 4, 7 and 8? No cell here tests that.)
+# and of PCA with those above: what they win at the 1 they lose at some other digits.
 #
 # *Learned: a large error means "I cannot repaint this", not "I have never seen this". Ask the nearest
 # training picture first.*

@@ -542,7 +542,7 @@ plotting.show(lesson.TEXTS["cleaned"])
 #
 # To draw 16 numbers, and let the decoder paint *new* digits, we need to know where codes lie: their
 # [density](../docs/glossary.md#density) $p(z)$. The loss never asked for one. We try a normal with the
-# mean and covariance of the training codes, and a mixture of normals, whose number the codes of the
+# mean and covariance of the training codes, and a mixture of normals, whose number (5 to 40) the codes of the
 # validation pictures choose.
 #
 # **Predict.** Will the decoder paint digits at points drawn from the normal?

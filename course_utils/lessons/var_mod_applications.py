@@ -15,7 +15,7 @@ from scipy.ndimage import label
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
-from course_utils import data, plotting
+from course_utils import data, plotting, training
 
 SIDE = 28  # pixels of a picture's side
 _EDGE = 4  # a context looks at most so many pixels up, left and right
@@ -93,11 +93,41 @@ def nearest(x: np.ndarray, known: np.ndarray, allowed: np.ndarray | None = None)
     return np.where(True if allowed is None else allowed, apart, np.inf).argmin(axis=1)
 
 
+def judge(x: np.ndarray, y: np.ndarray, epochs: int) -> Callable[[np.ndarray], np.ndarray]:
+    """Train a network that names the digit of a picture.
+
+    Parameters
+    ----------
+    x : array, shape (N, 784)
+    y : array of int, shape (N,)
+    epochs : int
+
+    Returns
+    -------
+    callable
+        Takes pictures (M, 784) and returns digits (M,).
+    """
+    Dense, Dropout = keras.layers.Dense, keras.layers.Dropout
+    model = keras.Sequential([
+        keras.Input((x.shape[1],)),
+        Dropout(0.3),
+        Dense(256, "relu"),
+        Dropout(0.3),
+        Dense(128, "relu"),
+        Dense(10),
+    ])  # fmt: skip
+    rates = keras.optimizers.schedules.CosineDecay(0.003, epochs * -(-len(x) // 100))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(rates), loss)
+    training.fit(model, x, y, epochs, batch_size=100)
+    return lambda pictures: ops.convert_to_numpy(model(pictures)).argmax(axis=1)
+
+
 # --- the table of contexts ----------------------------------------------------------------------
 
 
 def places(n: int) -> list[tuple[int, int]]:
-    """Return the n pixels nearest to a pixel among those above it or to its left, as (row, column)."""
+    """Return the n nearest of the pixels that come before a pixel, as steps (rows, columns)."""
     before = [(r, c) for r in range(-_EDGE, 1) for c in range(-_EDGE, _EDGE + 1)
               if r < 0 or c < 0]  # fmt: skip
     return sorted(before, key=lambda p: (p[0] ** 2 + p[1] ** 2, -p[0]))[:n]

@@ -696,7 +696,10 @@ claim("In bits for a picture, the table of contexts is below the VAE by",
 # %%
 cancer = data.load_breast_cancer()
 measured = ((cancer.x - cancer.x.mean(axis=0)) / cancer.x.std(axis=0)).astype("float32")
-TABLES = {"German Credit": lesson.credit_columns(), "breast cancer": (measured, 1 - cancer.y, 30, [])}
+TABLES = {
+    "German Credit": lesson.credit_columns(),
+    "breast cancer": (measured, 1 - cancer.y, 30, []),
+}
 
 
 def table_codes(name, d, beta=1):
@@ -756,10 +759,15 @@ pd.concat({name: a.mean().unstack(0, sort=False) for name, a in area.items()}, a
 
 # %%
 credit = area["German Credit"][500]
-for other, bound in (("map, 2", {"above": 0.05, "headline": True}), ("VAE, 8, β = 0.1", {"above": -0.02})):
+for other, bound in (
+    ("map, 2", {"above": 0.05, "headline": True}),
+    ("VAE, 8, β = 0.1", {"above": -0.02}),
+):
     gap = credit["all columns"] - credit[other]
     claim(f"German Credit, 500 labels: all columns are ahead of {other} by", gap.mean(), **bound)
-    print(f"  ahead in {(gap > 0).sum()} of {len(gap)} splits, from {gap.min():.2f} to {gap.max():.2f}")
+    print(
+        f"  ahead in {(gap > 0).sum()} of {len(gap)} splits, from {gap.min():.2f} to {gap.max():.2f}"
+    )
 
 # %% [markdown]
 # (The splits share rows, so no standard error is given.) As a score the map is poor where the question is hard. Eight
@@ -833,7 +841,10 @@ def best(fill, settings):
     return min(tried, key=tried.get)
 
 
-k, shrink = best(fill_neighbours, (5, 10, 20, 40, 80)), best(fill_normal, (0.05, 0.1, 0.2, 0.4, 0.8))
+k, shrink = (
+    best(fill_neighbours, (5, 10, 20, 40, 80)),
+    best(fill_normal, (0.05, 0.1, 0.2, 0.4, 0.8)),
+)
 half = x_test[:500]
 filled = {"mean picture": np.tile(x_train.mean(axis=0)[~upper], (500, 1)), "VAE": fill_vae(half),
           f"{k} neighbours": fill_neighbours(half, k, x_train),

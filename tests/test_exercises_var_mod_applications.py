@@ -4,6 +4,7 @@ RIGHT are right in other clothes; WRONG pass a case or look right, each with a p
 told.
 """
 
+import itertools
 import math
 
 import numpy as np
@@ -16,7 +17,7 @@ from course_utils.exercises.var_mod_applications import q1, q2, q3, q4, q5
 
 def by_loop(alphas, shares, goal):
     points = list(zip(list(alphas), list(shares), strict=True))
-    for (a, low), (b, high) in zip(points, points[1:], strict=False):
+    for (a, low), (b, high) in itertools.pairwise(points):
         if low < goal <= high:
             return a + (b - a) * (goal - low) / (high - low)
     return float("nan")

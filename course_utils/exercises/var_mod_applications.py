@@ -343,7 +343,8 @@ q5 = Exercise(
     },
     otherwise="Three terms: $X$ given $z$, then $z$, minus what comes back; all in bits.",
     hints=[
-        "Sent: $-\\log_2 p(X|z) - \\log_2[p(z)\\,\\delta^d]$. Back: $-\\log_2[q(z|X)\\,\\delta^d]$.",
+        "Sent: $-\\log_2 p(X|z) - \\log_2[p(z)\\,\\delta^d]$. "
+        "Back: $-\\log_2[q(z|X)\\,\\delta^d]$.",
         "$\\delta^d$ cancels. A natural logarithm divided by `np.log(2)` is one to the base 2.",
     ],
     explanation="$-\\log_2 p(X|z) - \\log_2[p(z)\\delta^d] + \\log_2[q(z|X)\\delta^d]$; the steps "

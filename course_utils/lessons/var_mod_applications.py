@@ -24,7 +24,7 @@ WAYS = {"six steps": "C0", "difference": "C2", "pixels": "C3"}
 
 # Alternative texts of figures that answer a prediction.
 TEXTS = {
-    "cover": "A row of handwritten digits, and below it the same pictures on their way to a 3.",
+    "cover": "Five rows of pictures; in each a handwritten digit turns step by step into another.",
     "steps": "Ten held-out digits on their way to the digit 3, by the slide's six steps: at a "
     "quarter hardly changed, at a half between two digits, at three quarters ten threes that "
     "differ a little, at one the same 3 ten times.",
@@ -68,6 +68,54 @@ def slant(pictures: np.ndarray) -> np.ndarray:
     return np.degrees(np.arctan(slope))
 
 
+def slants(x: np.ndarray, y: np.ndarray, altered: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Slant of each picture before and after it was altered, each without its digit's mean.
+
+    Parameters
+    ----------
+    x, altered : array, shape (N, 784)
+    y, target : array of int, shape (N,)
+        The digit before and after; what is shown of each is its mean slant.
+
+    Returns
+    -------
+    array, shape (2, N)
+        In degrees. How they correlate is what is kept of the slant.
+    """
+    found = np.stack([slant(x), slant(altered)])
+    for values, digits in zip(found, (y, target), strict=True):
+        for k in np.unique(digits):
+            values[digits == k] -= values[digits == k].mean()
+    return found
+
+
+def lead(
+    slants_a: np.ndarray, slants_b: np.ndarray, rng: np.random.Generator, draws: int = 300
+) -> dict[str, float | str]:
+    """How much more slant a keeps than b, as keywords of a claim.
+
+    Parameters
+    ----------
+    slants_a, slants_b : array, shape (2, N)
+        Of the same pictures, from `slants`.
+    rng : np.random.Generator
+    draws : int
+        The standard error is over so many drawn sets of the pictures, with replacement.
+
+    Returns
+    -------
+    dict
+        ``value``, ``se``, ``over``.
+    """
+
+    def gap(rows):
+        return np.subtract(*(np.corrcoef(s[:, rows])[0, 1] for s in (slants_a, slants_b)))
+
+    n = slants_a.shape[1]
+    each = [gap(rng.integers(n, size=n)) for _ in range(draws)]
+    return {"value": gap(slice(None)), "se": np.std(each), "over": f"{n} held-out pictures"}
+
+
 def pieces(pictures: np.ndarray) -> np.ndarray:
     """Count the connected pieces of ink of each picture (N, 784); corners that touch connect."""
     corners = np.ones((3, 3))
@@ -91,6 +139,42 @@ def nearest(x: np.ndarray, known: np.ndarray, allowed: np.ndarray | None = None)
     """
     apart = (known**2).sum(axis=1) - 2 * x @ known.T
     return np.where(True if allowed is None else allowed, apart, np.inf).argmin(axis=1)
+
+
+def train(
+    model: keras.Model,
+    inputs: np.ndarray,
+    x: np.ndarray,
+    epochs: int,
+    rate: float,
+    loss: Callable,
+) -> keras.Model:
+    """Train a model with Adam, at a rate that grows for a quarter of the steps, then falls.
+
+    Parameters
+    ----------
+    model : keras.Model
+    inputs, x : array, shape (N, ...)
+        What goes in, and what the loss compares with what comes out.
+    epochs : int
+        In batches of 100.
+    rate : float
+        The largest.
+    loss : callable
+
+    Returns
+    -------
+    keras.Model
+        The same.
+    """
+    model(inputs[:2])  # builds the weights
+    growing = max(1, epochs * len(x) // 400)  # steps
+    rates = keras.optimizers.schedules.CosineDecay(
+        rate / 20, 3 * growing, warmup_target=rate, warmup_steps=growing
+    )
+    model.compile(keras.optimizers.Adam(rates), loss=loss)
+    training.fit(model, inputs, x, epochs, batch_size=100)
+    return model
 
 
 def judge(x: np.ndarray, y: np.ndarray, epochs: int) -> Callable[[np.ndarray], np.ndarray]:
@@ -342,7 +426,7 @@ def logistic(h: np.ndarray, y: np.ndarray, train: np.ndarray, validation: np.nda
 def draw_rows(rows: dict[str, np.ndarray], columns: int = 10, width: float = 10) -> plt.Figure:
     """Draw pictures (N, 784), ink from 0 to 1, as rows of one figure, each with its name."""
     pictures = np.concatenate([x[:columns] for x in rows.values()]).reshape(-1, SIDE, SIDE)
-    figure, ax = plt.subplots(figsize=(width, 0.8 * width / 10 * len(rows) + 0.1))
+    figure, ax = plt.subplots(figsize=(1.1 * width, 0.8 * width / 10 * len(rows) + 0.1))
     plotting.image_grid(ax, pictures, columns)
     ax.set_yticks(SIDE * np.arange(len(rows)) + SIDE / 2, list(rows))
     return figure

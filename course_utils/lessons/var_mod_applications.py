@@ -232,9 +232,9 @@ def contexts(pictures: np.ndarray, n: int) -> np.ndarray:
     array of int, shape (N, 784)
         From 0 to 2**n - 1.
     """
-    ink = np.asarray(pictures).reshape(-1, SIDE, SIDE).astype(int)
+    ink = np.asarray(pictures).reshape(-1, SIDE, SIDE).astype(np.int32)
     around = np.pad(ink, ((0, 0), (_EDGE, 0), (_EDGE, _EDGE)))
-    number = np.zeros(ink.shape, int)
+    number = np.zeros(ink.shape, np.int32)
     for bit, (r, c) in enumerate(places(n)):
         top, left = _EDGE + r, _EDGE + c
         number |= around[:, top : top + SIDE, left : left + SIDE] << bit

@@ -27,7 +27,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from keras import ops
-from scipy.special import expit, logsumexp
+from scipy.special import expit
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 from sklearn.metrics import roc_auc_score
@@ -356,7 +356,7 @@ explorers.gallery(view, way=list(WAYS), alpha=[0.5, 1, 1.5])
 # %% [markdown]
 # ## 3. Digits on demand
 #
-# "Draw me a 7." The slide *Conditional VAE* shows how: encoder and decoder are told the digit $y$, in
+# "Draw me a 7." The slide *[Conditional VAE](../docs/glossary.md#conditional-variational-autoencoder)* shows how: encoder and decoder are told the digit $y$, in
 # training and afterwards. In the derivation of the ELBO nothing changes but that everything is *given y*:
 #
 # $$\log p(X|y) \ge \mathbb E_q\log p(X|z, y) - KL(q(z|X, y)\,\|\,p(z)).$$
@@ -368,7 +368,7 @@ explorers.gallery(view, way=list(WAYS), alpha=[0.5, 1, 1.5])
 #
 # * the *stencil*: ink where most training pictures of the digit have it. (As a model of $p(X|y)$: each pixel is
 #   then flipped with a small probability, as often as in the training pictures.)
-# * a *table of contexts* for each digit. It goes through the pixels row by row, looks at the nearest pixels
+# * a *[table of contexts](../docs/glossary.md#context-table)* for each digit. It goes through the pixels row by row, looks at the nearest pixels
 #   that are already known, the *context*, and looks up how often the next pixel was ink after the same context.
 
 # %%
@@ -402,7 +402,7 @@ def score(tables, x, y, n):
 sizes = (6, 8, 10, 12, 14, 16, 18)
 n = min(sizes, key=lambda n: score(by_digit(n, learn), x_val, y_val, n).mean())
 tables = by_digit(n)
-print(f"the context with the best validation pictures: {n} pixels")
+print(f"pixels in a context, chosen by validation: {n}")
 
 # %% [markdown]
 # **Predict.** Which of the two networks will the judges recognise more often, the one with 2 or with 10
@@ -603,7 +603,7 @@ for a, b, least in (("real pictures", OWN, 0), (OWN, "10 dimensions", 0), (OWN, 
 # in bits. But a VAE has no $p(X)$ at hand, only $p(z)\,p(X|z)$. Send $z$, cut off at steps of width $\delta$ in each
 # of the $d$ dimensions: that costs $-\log_2\,[p(z)\,\delta^d]$ bits. Then send $X$, given $z$.
 #
-# That is wasteful, because many $z$ would do. *Bits back* uses the choice: which $z$ is taken from $q(z|X)$ is
+# That is wasteful, because many $z$ would do. *[Bits back](../docs/glossary.md#bits-back)* uses the choice: which $z$ is taken from $q(z|X)$ is
 # decided by bits of *another* message. Whoever has received $X$ can run the encoder, sees which $z$ was taken, and reads
 # these bits off. So $-\log_2\,[q(z|X)\,\delta^d]$ bits come back.
 #
@@ -649,7 +649,7 @@ claim("In bits for a picture, the table of contexts is below the VAE by",
 # %% [markdown]
 # Counting beats the network, and it is no secret: *JBIG*, the fax standard of 1993, does it with ten pixels, on the fly.
 # The next pixel of a stroke depends on its neighbours, and neighbours are what this VAE lacks: given $z$ all its
-# pixels are tossed independently. (Models that have both, codes and neighbours, hold today's records.) But the
+# pixels are tossed independently. (There are models with both, such as *PixelVAE*, Gulrajani et al. 2017.) But the
 # table has no code: it can neither alter a picture nor draw a whole digit.
 #
 # *Learned: the ELBO is a file size, and it can be held against every file format there is.*
@@ -693,7 +693,7 @@ plotting.show(lesson.TEXTS["map"])
 # A map is nice to look at. Is it a good *score* of the risk? Logistic regression gets the map's two numbers; or 8
 # codes of a VAE; or 2 or 8 principal components; or all columns. Its penalty is chosen on validation rows (a fifth), and
 # three tenths are for the test. It learns from 50 *labelled* rows or from all of the rest. This is the
-# case of *partly labelled* data, for which codes are often recommended: "learn from loads of unlabeled data, when
+# case of *[partly labelled](../docs/glossary.md#semi-supervised-learning)* data, for which codes are often recommended: "learn from loads of unlabeled data, when
 # labeled data are limited", says a slide.
 #
 # The VAE has a setting, too. On German Credit with β = 1, hardly a dimension is worth its nats ([posterior
@@ -712,7 +712,7 @@ print("KL in nats:", *(f"{k}: {v[1]:.1f}  " for k, v in found["German Credit"].i
 
 
 # %% tags=["atol=0.03"]
-def areas(name, splits=10):
+def areas(name, splits=8):
     """AUROC on test rows by number of labels and kind of input, for each split."""
     x, y, *_ = TABLES[name]
     inputs, result = {"all columns": x} | {k: v[0] for k, v in found[name].items()}, {}
@@ -726,7 +726,7 @@ def areas(name, splits=10):
 
 
 area = {name: areas(name) for name in TABLES}
-pd.concat({name: a.mean().unstack(0) for name, a in area.items()}, axis=1).round(2)
+pd.concat({name: a.mean().unstack(0, sort=False) for name, a in area.items()}, axis=1).round(2)
 
 # %%
 credit = area["German Credit"][500]
@@ -760,10 +760,9 @@ for other, bound in (
 claim
 
 # %% [markdown]
-# **What to remember.** One model did six jobs, and each job had somebody who did it as well or better: a stencil, a
-# look-up, a table of counts, principal components, logistic regression. What only the model has is that it does them
-# *all*, with one idea. So the question before each job is the same: by which yardstick, at equal effect, and against
-# whom? The lesson `gan` draws pictures without any likelihood; [`flows`](flows.ipynb) has one without a bound.
+# **What to remember.** One model did five jobs, and for each there is a yardstick by which something cheaper wins: a
+# look-up, a stencil, the real pictures, a table of counts, logistic regression. None of these does all five. So ask
+# before each job: by which yardstick, at equal effect, and against whom? The lesson `gan` draws pictures without any likelihood; [`flows`](flows.ipynb) has one without a bound.
 #
 # ## 7. Further: the missing half
 #

@@ -45,7 +45,7 @@ rng = np.random.default_rng(SEED)
 # The budget of this run; change it as you like.
 
 # %%
-EPOCHS = {2: 12, 10: 30}  # of training, for each number of latent dimensions
+EPOCHS = {2: 12, 10: 25}  # of training, for each number of latent dimensions
 DRAWS = course_utils.budget(cpu=10, gpu=100)  # of z for each picture's ELBO
 EACH = 400  # pictures of each digit that a model draws
 
@@ -149,8 +149,8 @@ plotting.show(lesson.TEXTS["cover"])
 # from the 1,000 held-out ones, and we try it on those 4,000.
 
 # %%
-first = lesson.judge(x_train, y_train, epochs=15)
-second = lesson.judge(x_test, y_test, epochs=50)
+first = lesson.judge(x_train, y_train, epochs=12)
+second = lesson.judge(x_test, y_test, epochs=40)
 knows = (second(x_train) == y_train).mean()
 claim("The first judge knows held-out pictures, share",
       **claims.mean_and_error(first(x_test) == y_test, "held-out pictures"), above=0.9)  # fmt: skip
@@ -677,7 +677,7 @@ def table_codes(name, d, beta=1):
     x, _, numbers, kinds = TABLES[name]
     model = lesson.TableVAE(d, x.shape[1], numbers)
     model.beta.assign(beta)
-    lesson.train(model, x, x, 60, 0.005, lesson.table_loss(numbers, kinds))
+    lesson.train(model, x, x, 40, 0.005, lesson.table_loss(numbers, kinds))
     z_mu, z_sigma = (ops.convert_to_numpy(v) for v in model.encode(x))
     kl = (z_mu**2 + z_sigma**2 - 1) / 2 - np.log(z_sigma)
     return z_mu, kl.sum(axis=1).mean()
@@ -712,7 +712,7 @@ print("KL in nats:", *(f"{k}: {v[1]:.1f}  " for k, v in found["German Credit"].i
 
 
 # %% tags=["atol=0.03"]
-def areas(name, splits=8):
+def areas(name, splits=6):
     """AUROC on test rows by number of labels and kind of input, for each split."""
     x, y, *_ = TABLES[name]
     inputs, result = {"all columns": x} | {k: v[0] for k, v in found[name].items()}, {}

@@ -41,7 +41,7 @@
 # | 9 | `recurrent` | How does a network remember what came before? | 1 | NC | planned |
 # | 10 | [autoencoders](autoencoders.ipynb) | What is worth keeping of a picture? | 1 | BNN, NC, ASTRO | 110 + 5 |
 # | 11 | [var_mod](var_mod.ipynb) | How probable is a picture, and where do new ones come from? | 10 | L4, BNN, NC, ASTRO | 110 + 20 |
-# | 12 | `var_mod_applications` | What can one model that generates do, and who does each job better without it? | 11 | BNN, NC | planned |
+# | 12 | [var_mod_applications](var_mod_applications.ipynb) | What can one model that generates do, and who does each job better without it? | 11 | BNN, NC | 90 + 10 |
 # | 13 | `gan` | Without a likelihood, how do we know that it is right? | 11 | NC | planned |
 # | 14 | [bayesian_neural_networks_wine](bayesian_neural_networks_wine.ipynb) | How much does a network not know, and does it know where? | 2 | L4, BNN, ASTRO | 90 + 75 |
 # | 15 | [posteriors](posteriors.ipynb) | Where does each approximation of the posterior land, and does the miss matter? | 14 | BNN, ASTRO | 90 + 30 |

@@ -14,7 +14,7 @@
 # | **Slides** | *Neural Computation Revision, Part 2*, *What we learned about VAEs*, *Altering specific features of data with VAE*; *Bayesian Neural Networks and VAE*, *Conditional VAE*, *VAE for Credit Risk* |
 # | **You will be able to** | alter a feature of a picture and say what is left of the rest; compare two ways at equal effect; train a model that draws what it is told to; turn a likelihood into bits; say which yardstick a cheap trick would win |
 # | **You need** | the lesson [`var_mod`](var_mod.ipynb) |
-# | **Time** | ? |
+# | **Time** | 90 minutes, and 10 more for what is marked *further* |
 
 # %% tags=["nbval-ignore-output"]
 import course_utils

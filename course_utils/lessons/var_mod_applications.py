@@ -38,7 +38,8 @@ TEXTS = {
     "and varied; scribbles in the grain of handwriting from the table of contexts; ten stencils.",
     "map": "Two maps of applicants or patients by two latent numbers, coloured by class. Benign "
     "and malignant tumours lie on two sides; good and bad applicants lie in one another.",
-    "halves": "The upper halves of ten digits, the true lower halves, and three ways to fill them.",
+    "halves": "The upper halves of ten digits, the true lower halves, and four ways to fill them: "
+    "a grey blot for all, whole strokes from the VAE, and two blurred ones from the rivals.",
 }
 
 

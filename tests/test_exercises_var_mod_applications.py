@@ -139,7 +139,7 @@ WRONG = {
             "number of classes",
         ),
         "best and label": (lambda nll: nll.min(1) + np.log(nll.shape[1]), "sum_y"),
-        "total": (lambda nll: q4.answer(nll).sum(), "shape"),
+        "total": (lambda nll: q4.answer(nll).sum(), "one number came"),
     },
     "q5": {
         "sent": (lambda x, p, q, d, delta: -(x + p) / np.log(2) - d * np.log2(delta), "Take off"),

@@ -14,9 +14,9 @@ _ONE_TERM = (
 
 q1 = Exercise(
     answer=(0, 1, 1.5),
-    praise="Every picture gets the prior, N(0, 1), and the code says nothing: section 6 trains "
-    "exactly that. With the sign wrong the KL would be least at z_sigma → 0, and the loss would "
-    "reward an encoder without any noise.",
+    praise="Every picture gets the prior, N(0, 1), and the code says nothing: with a heavy KL, "
+    "section 6 comes close to that. With the sign wrong the KL would be least at z_sigma → 0, and "
+    "the loss would reward an encoder without any noise.",
     mistakes={
         "sign of the logarithm": (
             (None, None, 2.5),

@@ -71,7 +71,7 @@ def mixture_of_tables(
     components: int,
     rng: np.random.Generator,
     smoothing: float = 1.0,
-    steps: int = 30,
+    steps: int = 15,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fit a mixture of Bernoulli tables to binary pictures, by expectation maximisation.
 

@@ -26,7 +26,7 @@ TEXTS = {
     "prior: scribbles at beta 0, digits or parts of digits at beta 1, a blur at 4.",
     "drawn": "Five rows of pictures that five samplers draw. From the prior of the variational "
     "autoencoder, and from a plain one with a normal distribution, some are digits and some are "
-    "blots or scribbles; with a mixture of normals most are digits; the tables are pale averages.",
+    "blots or scribbles; with a mixture of normals most are digits; the tables are smooth digits.",
 }
 
 

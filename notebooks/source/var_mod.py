@@ -3,10 +3,11 @@
 #
 # **How probable is a picture, and where do new ones come from?**
 #
-# An autoencoder squeezes a picture into a few numbers, its *code*, and unfolds it again. The variational
-# autoencoder changes one thing: a picture gets a *distribution* of codes in place of one code. From this
-# follows a model that draws new pictures, and that can say how probable a given one is. You will derive
-# its loss, train it in seconds, and hold what it promises against exact answers and cheap rivals.
+# An autoencoder squeezes a picture into a few numbers, its *code*, and unfolds it again. The
+# variational autoencoder changes one thing: a picture gets a *distribution* of codes in place of one
+# code. From this follows a model that draws new pictures, and that can say how probable a given one is.
+# You will derive its loss, train it in seconds, and hold what it promises against exact answers and
+# cheap rivals.
 #
 # ![Three rows of black and white pictures: written digits, grey noise in the shape of a blot, and
 # grainy digits.](figures/var_mod.png)
@@ -66,9 +67,10 @@ DRAWS = course_utils.budget(cpu=50, gpu=500)  # of z for each picture's ELBO
 # There are $2^{784}$ such rows, and hardly any looks like a digit. We want a model that gives a
 # probability $p(X)$ to each.
 #
-# Two simple models come first. The *table* has 784 coins: each pixel is tossed by itself, with the share
-# of ink that it has in the training pictures. The *mixture* has 400 such tables. It chooses one of them
-# at random and tosses its pixels. (`lesson.mixture_of_tables` fits them to the training pictures.)
+# Two simple models come first. The *table* has 784 coins: each pixel is tossed by itself, with the
+# share of ink that it has in the training pictures. The *mixture* has 400 such tables. It chooses one
+# of them at random and tosses its pixels. (`lesson.mixture_of_tables` fits them to the training
+# pictures.)
 
 # %%
 mnist = data.load_mnist5k()
@@ -96,31 +98,32 @@ print(f"-log p(X) of a held-out picture, if every pixel is a fair coin: {784 * n
 print(f"table: {table_nll.mean():.1f} nats; {TABLES} tables: {mixture_nll.mean():.1f} nats")
 
 # %% [markdown]
-# These are the numbers to beat. (One [nat](../docs/glossary.md#nats) less, and the picture is $e$ times more
-# probable.) The mixture shows the way: one hidden choice that all pixels share is worth many nats. A
-# *code* $z$ of a few numbers may be a richer choice than one table out of 400.
+# These are the numbers to beat. (One [nat](../docs/glossary.md#nats) less, and the picture is $e$ times
+# more probable.) The mixture shows the way: one hidden choice that all pixels share is worth many nats.
+# A *code* $z$ of a few numbers may be a richer choice than one table out of 400.
 #
-# **One rule.** What can be set in these models and in the networks of sections 3 and 8 was chosen by the loss
-# of 500 of the 4,000 *training* pictures, with the other 3,500 to learn from. The 1,000 held-out pictures
-# only judge. (For the mixture, 200 tables were worse, and so were 600.)
+# **One rule.** What can be set in these models and in the VAEs of sections 3 and 8 was chosen by the
+# loss of 500 of the 4,000 *training* pictures, with the other 3,500 to learn from. The 1,000 held-out
+# pictures only judge. (For the mixture, 200 tables were worse, and 600 no better.)
 #
 # ## 2. The model and its loss
 #
 # **Decoder.** Each picture has a hidden code $z$ of $d$ numbers, drawn from a standard normal
-# distribution, the *prior* $p(z) = \mathcal N(0, I)$. A network turns the code into 784 probabilities of
-# ink: $p(X|z)$. The probability of the picture adds up all the codes that could have made it,
+# distribution, the *prior* $p(z) = \mathcal N(0, I)$. A network turns the code into 784 probabilities
+# of ink: $p(X|z)$. The probability of the picture adds up all the codes that could have made it,
 #
 # $$p(X) = \int p(X|z)\,p(z)\,dz .$$
 #
 # For most codes $p(X|z)$ is practically zero. We need to know which codes are worth looking at.
 #
-# **Encoder.** That is what the second network is for. It looks at $X$ and answers with a mean $z_\mu$ and a
-# standard deviation $z_\sigma$ for each of the $d$ numbers: $q(z|X) = \mathcal N(z_\mu, z_\sigma^2).$ It
-# is a guess at the exact [posterior](../docs/glossary.md#posterior) $p(z|X) = p(X|z)\,p(z)/p(X)$.
+# **Encoder.** That is what the second network is for. It looks at $X$ and answers with a mean $z_\mu$
+# and a standard deviation $z_\sigma$ for each of the $d$ numbers: $q(z|X) = \mathcal N(z_\mu,
+# z_\sigma^2).$ It is a guess at the exact [posterior](../docs/glossary.md#posterior) $p(z|X) =
+# p(X|z)\,p(z)/p(X)$.
 #
 # **Loss.** How far is a distribution $q$ from $p$? The *Kullback-Leibler divergence* says it in nats:
-# $KL(q\,\|\,p) = \mathbb E_q\log (q/p)$. It is never negative, and zero only if the two agree. ($\mathbb
-# E_q$ is the average over draws from $q$.) Now start from what we want:
+# $KL(q\,\|\,p) = \mathbb E_q\log (q/p)$. It is never negative, and zero only if the two agree.
+# ($\mathbb E_q$ is the average over draws from $q$.) Now start from what we want:
 #
 # $$\begin{aligned}
 # \log p(X) &= \mathbb E_q \log p(X) && \text{it does not depend on } z\\
@@ -140,9 +143,9 @@ print(f"table: {table_nll.mean():.1f} nats; {TABLES} tables: {mixture_nll.mean()
 # $$\text{loss} = -\text{ELBO} = \underbrace{-\mathbb E_q\log p(X|z)}_{\text{reconstruction loss}} +
 # KL(q(z|X)\,\|\,p(z)) .$$
 #
-# Both terms are short. **Reconstruction**: the decoder gives each pixel a *logit* $l$, and the probability
-# of ink is its sigmoid, $1/(1+e^{-l})$. So $-\log p$ is $\log(1+e^{-l})$ for ink ($x=1$) and
-# $\log(1+e^{l})$, the *softplus* of $l$, for paper; both are $\text{softplus}(l) - x\,l$.
+# Both terms are short. **Reconstruction**: the decoder gives each pixel a *logit* $l$, and the
+# probability of ink is its sigmoid, $1/(1+e^{-l})$. So $-\log p$ is $\log(1+e^{-l})$ for ink ($x=1$)
+# and $\log(1+e^{l})$, the *softplus* of $l$, for paper; both are $\text{softplus}(l) - x\,l$.
 #
 # **KL**: for one dimension, with $z = z_\mu + z_\sigma\epsilon$ and $\epsilon\sim\mathcal N(0, 1)$,
 #
@@ -180,10 +183,10 @@ claims.check("The closed form is TensorFlow Probability's KL", ours / theirs, 1,
 # ### Exercise 1: a slide and a sign
 #
 # "The loss function is usually a Kullback-Leibler loss", says a slide of *Machine Learning for
-# Astrophysics*. Suppose the loss were the KL term *alone*. Which $z_\mu$ and $z_\sigma$ would the encoder
-# give to every picture? (One number each, since all dimensions are alike.) And in one dimension, what is
-# the derivative of the KL by $z_\sigma$ at $z_\mu = 0$, $z_\sigma = 2$? (Code with the sign of the
-# logarithm wrong has been published. The solution tells where that leads.)
+# Astrophysics*. Suppose the loss were the KL term *alone*. Which $z_\mu$ and $z_\sigma$ would the
+# encoder give to every picture? (One number each, since all dimensions are alike.) And in one
+# dimension, what is the derivative of the KL by $z_\sigma$ at $z_\mu = 0$, $z_\sigma = 2$? (Code with
+# the sign of the logarithm wrong has been published. The solution tells where that leads.)
 
 # %%
 z_mu_best, z_sigma_best, derivative_at_2 = ..., ..., ...
@@ -271,9 +274,9 @@ vae = train(VAE(2), EPOCHS[2], rate=0.02)
 vae_seconds = time.perf_counter() - start  # read by `make bench`, as are vae_rows and vae_nelbo
 
 # %% [markdown]
-# Did it learn? The two terms of the ELBO together are the average over draws of
-# $\log w = \log p(X|z) + \log p(z) - \log q(z|X)$. So we can compute it a second time, without the closed
-# form of the KL. Keep an eye on $w$: section 5 needs it.
+# Did it learn? The two terms of the ELBO together are the average over draws of $\log w = \log p(X|z) +
+# \log p(z) - \log q(z|X)$. So we can compute it a second time, without the closed form of the KL. Keep
+# an eye on $w$: section 5 needs it.
 #
 # **Predict.** Will $-$ELBO beat the table? And the mixture of 400 tables?
 
@@ -303,8 +306,9 @@ loss = ops.mean(reconstruction_loss(x_test, vae(x_test))) + sum(vae.losses)  # o
 claims.check("The loss that is trained is the mean of −log w", loss, vae_nelbo.mean(), within=0.7)
 
 # %% [markdown]
-# ("±" is the standard error over the held-out pictures, for this one trained network.) It is far ahead of
-# the table, and behind the mixture. Is that the model's fault, or only the bound's? Section 5 will tell.
+# ("±" is the standard error over the held-out pictures, for this one trained network.) It is far ahead
+# of the table, and behind the mixture. Is that the model's fault, or only the bound's? Section 5 will
+# tell.
 #
 # First look at what it knows. Left, where the encoder puts the held-out pictures (coloured afterwards:
 # nobody told the model about digits); right, on the same axes, what the decoder makes of a code.
@@ -323,8 +327,8 @@ plotting.show(lesson.TEXTS["map"])
 
 # %% [markdown]
 # A coloured region on the left shows its digit in the same place on the right. Where colours mix, the
-# decoder paints something in between. Every picture claims a small cloud of codes, and the KL pulls
-# all clouds towards the prior.
+# decoder paints something in between, and no clean example of some digits. Every picture claims a small
+# cloud of codes, and the KL pulls all clouds towards the prior.
 #
 # **Explore.** Point at the map, and the picture of this code appears.
 
@@ -332,8 +336,8 @@ plotting.show(lesson.TEXTS["map"])
 explorers.latent_pad(decode_pictures, codes, y_test)
 
 # %% [markdown]
-# *Learned: one line of noise and one line of KL turn an autoencoder into a model of $p(X)$, which can be
-# held against any other.*
+# *Learned: one line of noise and one line of KL turn an autoencoder into a model of $p(X)$, which can
+# be held against any other.*
 
 # %% [markdown]
 # ## 4. A gradient through noise
@@ -359,8 +363,8 @@ explorers.latent_pad(decode_pictures, codes, y_test)
 # %% [markdown]
 # ## 5. How good is the bound?
 #
-# The ELBO is only a *lower* bound of $\log p(X)$. How much is lost? With two latent dimensions we can know:
-# the integral over $z$ is a sum over a fine grid of codes $z_g$, $\Delta$ apart,
+# The ELBO is only a *lower* bound of $\log p(X)$. How much is lost? With two latent dimensions we can
+# know: the integral over $z$ is a sum over a fine grid of codes $z_g$, $\Delta$ apart,
 #
 # $$p(X) \approx \sum_g p(X|z_g)\,p(z_g)\,\Delta^2 .$$
 
@@ -392,9 +396,9 @@ claim("With its exact log p(X), too, this network is behind the mixture of 400 t
       headline=True)  # fmt: skip
 
 # %% [markdown]
-# So the bound is loose by a few nats, and that is not what costs the network its place: two dimensions are
-# too few. Where does the gap come from? By section 2 it is $KL(q(z|X)\,\|\,p(z|X))$: how badly the encoder's
-# guess fits the exact posterior. There are two suspects.
+# So the bound is loose by a few nats, and that is not what costs the network its place: two dimensions
+# are too few. Where does the gap come from? By section 2 it is $KL(q(z|X)\,\|\,p(z|X))$: how badly the
+# encoder's guess fits the exact posterior. There are two suspects.
 #
 # * *[Amortisation](../docs/glossary.md#amortisation)*: one network answers for all pictures, and its
 #   $z_\mu$, $z_\sigma$ need not be the best for this one.
@@ -416,11 +420,11 @@ lesson.draw_posteriors(x_test[chosen], np.stack(posterior, axis=1), axis, q_of, 
 plotting.show(lesson.TEXTS["posteriors"])
 
 # %% [markdown]
-# Two pictures are no measurement. So each of 100 pictures gets a search of its own: the decoder stays as it
-# is, and Adam looks for the $z_\mu$ and $\log z_\sigma$ with the largest ELBO of this one picture. What is
-# gained was lost by amortisation; what is still missing is the family's. A second search may also tilt the
-# ellipse: $z_2$ gets `tilt` times $\epsilon_1$ more, and $q$ may have any correlation. (A search begins at
-# the best code of a coarse grid.)
+# Two pictures are no measurement. So each of 100 pictures gets a search of its own: the decoder stays
+# as it is, and Adam looks for the $z_\mu$ and $\log z_\sigma$ with the largest ELBO of this one
+# picture. What is gained was lost by amortisation; what is still missing is the family's. A second
+# search may also tilt the ellipse: $z_2$ gets `tilt` times $\epsilon_1$ more, and $q$ may have any
+# correlation. (A search begins at the best code of a coarse grid.)
 
 
 # %%
@@ -465,8 +469,9 @@ claim("Amortisation's share of the gap is", share, se=error, over=f"100 {IMAGES}
       headline=True)  # fmt: skip
 
 # %% [markdown]
-# The normal family with independent dimensions is nearly good enough. What costs the nats is one network
-# for all pictures, which on an unusual one may miss altogether (Cremer et al. 2018).
+# The normal family with independent dimensions is nearly good enough. What costs the nats is one
+# network for all pictures, which on an unusual one may miss altogether (Cremer et al. 2018): the mean
+# is far above the median.
 #
 # **A tighter bound.** Draw $k$ codes and average the weights $w_i = p(X|z_i)\,p(z_i)/q(z_i|X)$ *before*
 # taking the logarithm:
@@ -474,16 +479,17 @@ claim("Amortisation's share of the gap is", share, se=error, over=f"100 {IMAGES}
 # $$\mathcal L_k = \mathbb E\,\log \frac1k\sum_{i=1}^k w_i,\qquad
 # \mathcal L_1 = \text{ELBO} \le \mathcal L_{10} \le \dots \le \log p(X).$$
 #
-# Why? On average each $w_i$ is $p(X)$: $\mathbb E_q w = \int q\, \frac{p(X|z)\,p(z)}{q}\,dz = p(X)$. A code
-# that $q$ proposes too rarely gets a larger weight (*[importance
+# Why? On average each $w_i$ is $p(X)$: $\mathbb E_q w = \int q\, \frac{p(X|z)\,p(z)}{q}\,dz = p(X)$. A
+# code that $q$ proposes too rarely gets a larger weight (*[importance
 # weighting](../docs/glossary.md#importance-weighting)*). The [logarithm of an
-# average](../docs/glossary.md#jensen-inequality) is too small on average, and the less so the more draws
-# there are.
+# average](../docs/glossary.md#jensen-inequality) is too small on average, and the less so the more
+# draws there are.
 #
 # ### Exercise 3: repair the bound
 #
 # "I compute `np.log(np.mean(np.exp(log_w)))` and get minus infinity." Write $\log\frac1k\sum_i w_i$ for
-# each picture, from `log_w` of shape `(k, N)`, with NumPy or SciPy. There are three traps in that line.
+# each picture, from `log_w` of shape `(k, N)`, with NumPy or SciPy. There is more than one trap in
+# that line.
 # The next cell uses what you are asked for.
 
 
@@ -515,29 +521,29 @@ claim("With k = 1000 draws the bound of the median picture misses log p(X) by",
 # For most pictures a thousand draws close nearly all of the gap: two unlike ways to compute $\log p(X)$
 # agree. Where $q$ looks in the wrong place it would take far more.
 #
-# **Then why not train with $\mathcal L_{64}$?** A tighter bound can be a worse teacher (Rainforth et al.
-# 2018). $\log p(X)$ does not depend on $q$ at all: the nearer a bound comes to it, the less is left for the
-# encoder to learn from, while the draws still scatter (section 11).
+# **Then why not train with $\mathcal L_{64}$?** A tighter bound can be a worse teacher (Rainforth et
+# al. 2018). $\log p(X)$ does not depend on $q$ at all: the nearer a bound comes to it, the less is left
+# for the encoder to learn from, while the draws still scatter (section 11).
 #
-# *Learned: the gap of a bound can be measured. Here nearly all of it is the price of one encoder for all
-# pictures. The ELBO compares models honestly only as far as their gaps are alike.*
+# *Learned: the gap of a bound can be measured. Here nearly all of it is the price of one encoder for
+# all pictures. The ELBO compares models honestly only as far as their gaps are alike.*
 
 # %% [markdown]
 # ## 6. What each term does
 #
 # The two terms pull in opposite directions. Reconstruction wants codes that tell pictures apart; the KL
-# wants all codes to look alike. The factor $\beta$ before the KL shifts the balance. (Below 1 the loss bounds
-# nothing; above 1 it is a looser bound.)
+# wants all codes to look alike. The factor $\beta$ before the KL shifts the balance. (Below 1 the loss
+# bounds nothing; above 1 it is a looser bound.)
 #
-# We offer a smaller network fifty latent dimensions, and train it three times from the same first weights,
-# with $\beta$ from 0 (KL switched off) to 4. The trainings are short.
+# We offer a smaller network fifty latent dimensions, and train it three times from the same first
+# weights, with $\beta$ from 0 (KL switched off) to 4. The trainings are short.
 #
-# **How many dimensions are used?** The KL is a sum over dimensions, and the share of $z_j$, averaged over
-# pictures, is an upper bound of what $z_j$ tells of the picture (their [mutual
+# **How many dimensions are used?** The KL is a sum over dimensions, and the share of $z_j$, averaged
+# over pictures, is an upper bound of what $z_j$ tells of the picture (their [mutual
 # information](../docs/glossary.md#mutual-information)). We call a dimension *used* if that share is at
 # least 0.1 nats, and *collapsed* if not: then $q(z_j|X)$ is close to the prior for nearly every picture
-# (*posterior collapse*). A second count does not look at the KL: does $z_{\mu,j}$ vary over the pictures,
-# with a variance of 0.01 at least (Burda et al. 2016)?
+# (*posterior collapse*). A second count does not look at the KL: does $z_{\mu,j}$ vary over the
+# pictures, with a variance of 0.01 at least (Burda et al. 2016)?
 #
 # **Predict.** For $\beta = 0$, 1 and 4: how many of the fifty dimensions are used? Which $\beta$
 # reconstructs best? Which has the best $-$ELBO?
@@ -573,27 +579,32 @@ plotting.show(lesson.TEXTS["terms"])
 
 # %%
 used, nelbo = terms["used"], terms["−ELBO"]
-claim("Of fifty dimensions, β = 1 uses", used["β = 1"], above=3, below=40, digits=0,
-      headline=True)  # fmt: skip
+claim("Of fifty dimensions, β = 1 uses, with 0.1 nats or more", used["β = 1"],
+      above=3, below=40, digits=0, headline=True)  # fmt: skip
 claim("β = 4 uses fewer than that, by", used["β = 1"] - used["β = 4"], above=1, digits=0)
 claim("Of all β tried, β = 1 gives the lowest −ELBO; the next best is higher by",
       nelbo.drop("β = 1").min() - nelbo["β = 1"], above=5, unit="nats", digits=1)  # fmt: skip
 
 # %% [markdown]
-# With the **KL switched off** the model is an autoencoder: it copies well, and its codes spread far from
-# the prior, so that drawing from $p(z)$ hits nothing. With $\beta = 4$ nearly all pictures get nearly the
-# same code, as in exercise 1, and $-$ELBO is on its way back to the table's. In between, each dimension must
-# save more nats of reconstruction than it costs in KL.
+# With the **KL switched off** the model is an autoencoder: it copies well, and its codes spread far
+# from the prior, so that a draw from $p(z)$ seldom hits. With $\beta = 4$ the codes of different
+# pictures are much more alike, as in exercise 1, and $-$ELBO is on its way back to the table's. In
+# between, each dimension must save more nats of reconstruction than it costs in KL.
 #
-# Collapse has two causes, and no count tells them apart: this choice, and training that gave up too early. A
-# dimension that says nothing yet gets hardly any gradient. (That is why training starts gently, and why
-# some let $\beta$ grow from 0.)
+# The second count is far higher than the first. So few dimensions are quite off, and many say next to
+# nothing: a $z_{\mu,j}$ that varies by 0.01 may cost 0.005 nats. How many are used depends on where one
+# draws the line. With $\beta = 4$ both counts are lower.
+#
+# Collapse has two causes, and neither count tells one from the other: this choice, and training that
+# gave up too early. (It may have here: ten dimensions, trained for longer, reach far less than this
+# $-$ELBO in section 8.) A dimension that says nothing yet gets hardly any gradient. (That is why
+# training starts gently, and why some let $\beta$ grow from 0.)
 #
 # ### Exercise 4: the KL counted twice
 #
-# In more than one published model a layer calls `add_loss` with the KL, and the loss handed to `compile`
-# adds it again. The training reports the loss $L$; the KL, measured apart, is $K$. What is the true $-$ELBO
-# of the trained model, and which $\beta$ was it trained with?
+# In more than one published model a layer calls `add_loss` with the KL, and the loss handed to
+# `compile` adds it again. The training reports the loss $L$; the KL, measured apart, is $K$. What is
+# the true $-$ELBO of the trained model, and which $\beta$ was it trained with?
 
 
 # %%
@@ -604,26 +615,26 @@ exercises.q4.check(repair)
 # exercises.q4.hint()  # and .solution()
 
 # %% [markdown]
-# *Learned: each dimension of the code is paid for in nats, and those that do not pay are switched off.
-# Dimensions that are offered are not dimensions that are used.*
+# *Learned: each dimension of the code is paid for in nats, and those that do not pay say next to
+# nothing. Dimensions that are offered are not dimensions that are used.*
 #
 # ## 7. A case with the exact answer
 #
-# Who is to blame when a VAE falls short: the bound, the noise, the network? When encoder and decoder are
-# *linear* and the pixels normally distributed, everything is known. The model is then *probabilistic PCA*:
-# $p(X|z) = \mathcal N(Wz + b, \sigma^2 I)$. Its best $W$ spans the first $d$ principal components, its best
-# $\sigma^2$ is the mean of the eigenvalues left out (Tipping and Bishop 1999), and its log-likelihood is,
-# with the eigenvalues $\lambda_j$ of the covariance and $D$ pixels,
+# When a VAE falls short, is it the bound, the noise, or the network? When encoder and decoder are
+# *linear* and the pixels normally distributed, everything is known. The model is then *probabilistic
+# PCA*: $p(X|z) = \mathcal N(Wz + b, \sigma^2 I)$. Its best $W$ spans the first $d$ principal
+# components, its best $\sigma^2$ is the mean of the eigenvalues left out (Tipping and Bishop 1999), and
+# its log-likelihood is, with the eigenvalues $\lambda_j$ of the covariance and $D$ pixels,
 #
 # $$\log p(X) = -\tfrac12\Big(D\log 2\pi + \sum_{j\le d}\log\lambda_j + (D-d)\log\sigma^2 + D\Big)
 # \quad\text{on average over the data.}$$
 #
-# The exact posterior is normal as well, with the same covariance for every picture. So $q$ can match it,
-# and the gap can vanish. We train the linear VAE twice, on small digits of 8 × 8 grey levels. Once the
-# average over $\epsilon$ is taken in closed form, $\mathbb E_q\|X - b - Wz\|^2 = \|X - b - Wz_\mu\|^2 +
-# \sum_j z_{\sigma,j}^2\|w_j\|^2$ ($\mathbb E\,\epsilon = 0$ removes the mixed terms), so that there is no
-# noise. And once $\epsilon$ is *drawn*, one for each picture and step, as in every real VAE.
-# (See `lesson.LinearVAE`.)
+# The exact posterior is normal as well, with the same covariance for every picture. So $q$ can match
+# it, and the gap can vanish. We train the linear VAE twice, on small digits of 8 × 8 grey levels. Once
+# the average over $\epsilon$ is taken in closed form, $\mathbb E_q\|X - b - Wz\|^2 = \|X - b -
+# Wz_\mu\|^2 + \sum_j z_{\sigma,j}^2\|w_j\|^2$ ($\mathbb E\,\epsilon = 0$ removes the mixed terms), so
+# that there is no noise. And once $\epsilon$ is *drawn*, one for each picture and step, as in every
+# real VAE. (See `lesson.LinearVAE`.)
 #
 # **Predict.** How many nats will the drawn noise cost in the end: 0.01, 0.1, or 1?
 
@@ -649,10 +660,12 @@ cosine = np.abs(units @ units.T - np.eye(10)).max()
 claim("The largest cosine between two columns of W is", cosine, below=0.25)
 
 # %% [markdown]
-# At the optimum the ELBO *is* the log-likelihood, and drawn noise gets there, too. So neither the bound
-# nor the trick is to blame when a VAE falls short. What remains is another shape of the posterior, one
-# encoder for all, and training. (And the columns of $W$ stand nearly at right angles: $q$ has
-# no correlations, so the gap can only vanish if the exact posterior has none either.)
+# Where $q$ can match the posterior, the bound costs nothing, and drawn noise costs hundredths of a nat.
+# So when a VAE falls short, look at what is different there: the shape of the posterior and one encoder
+# for all (the two parts of the gap), the model itself with its few dimensions (section 5), or the
+# training. (A density can exceed 1: that is why its logarithm is positive here.) (And the columns of
+# $W$ stand nearly at right angles: $q$ has no correlations, so the gap can only vanish if the exact
+# posterior has none either.)
 #
 # *Learned: where everything is linear and normal, the variational autoencoder is probabilistic PCA,
 # exactly.*
@@ -674,10 +687,10 @@ claim("In nats for each held-out picture, ten latent dimensions beat the mixture
       headline=True)  # fmt: skip
 
 # %% [markdown]
-# Now new pictures: draw $z$ from the prior and decode. The last lesson did this with a plain autoencoder,
-# whose codes left holes where no picture was. Are there fewer holes here? The yardstick is the same: *what
-# share of the ten training pictures nearest to the drawn one agree on its digit?* The rivals (untuned) have
-# the same layers and ten numbers, too, except the last:
+# Now new pictures: draw $z$ from the prior and decode. The last lesson did this with a plain
+# autoencoder, whose codes left holes where no picture was. Are there fewer holes here? The yardstick is
+# the same: *what share of the ten training pictures nearest to the drawn one agree on its digit?* The
+# rivals (untuned) have the same layers and ten numbers, too, except the last:
 #
 # * a plain autoencoder, no noise and no KL, with a *normal* distribution fitted to its training codes;
 # * the same with a *mixture of 20 normals* fitted to its codes;
@@ -747,17 +760,19 @@ for name, bounds in (("VAE, prior", {"above": 0.6, "below": 1.6}), ("tables", {"
     claim(f"Pixels from the nearest training picture: {name} over held-out, ratio", ratio, **bounds)
 
 # %% [markdown]
-# By this yardstick the VAE's prior has holes, too: where the codes of all pictures together do not fill it
-# evenly, the decoder was never trained. A density that is fitted to the codes *afterwards* draws better
-# digits, with a VAE or without one. What the prior does give is $\log p(X)$, or a bound of it, which no plain
-# autoencoder has. And the yardstick can be fooled: the tables are far ahead of the prior, too. Each is the
-# average of a few training pictures, and lies much nearer to one of them than new handwriting does.
+# By this yardstick the VAE's prior has holes, too: where the codes of all pictures together do not fill
+# it evenly, the decoder was never trained. A density that is fitted to the codes *afterwards* does
+# better, with a VAE or without one (and lies a little nearer to the training pictures). What the prior
+# does give is $\log p(X)$, or a bound of it, which no plain autoencoder has. And the yardstick can be
+# fooled: the tables are far ahead of the prior, too. Each is the average of a few training pictures,
+# and lies much nearer to one of them than new handwriting does.
 #
-# *Learned: a better likelihood is not a better draw. Ask of every yardstick which cheap rival would win it.*
+# *Learned: a better likelihood is not a better draw. Ask of every yardstick which cheap rival would win
+# it.*
 #
-# **Half-way.** A straight path between two codes passes nearer to zero than its ends, where draws from the
-# prior are rare, the more so the more dimensions there are. A *spherical* path goes along an arc and keeps
-# the length of its ends (`lesson.spherical`).
+# **Half-way.** A straight path between two codes passes nearer to zero than its ends, where draws from
+# the prior are rare, the more so the more dimensions there are. A *spherical* path goes along an arc
+# and keeps the length of its ends (`lesson.spherical`).
 #
 # ### Exercise 5: half-way
 #
@@ -773,8 +788,8 @@ exercises.q5.check(half_way_length)
 # exercises.q5.hint()  # and .solution()
 
 # %% [markdown]
-# **Predict.** Are the pictures in the middle better on the spherical path? In 10 dimensions? In 50? (That
-# is the network with $\beta = 1$ from section 6.)
+# **Predict.** Are the pictures in the middle better on the spherical path? In 10 dimensions? In 50?
+# (That is the network with $\beta = 1$ from section 6.)
 
 # %% tags=["atol=0.02"]
 wide.set_weights(trained["β = 1"])
@@ -788,17 +803,19 @@ for model, d in ((vae_10, 10), (wide, 50)):
           digits=3)  # fmt: skip
 
 # %% [markdown]
-# The two hardly differ by this yardstick, in fifty dimensions as in ten.
+# By this yardstick the arc is better by one or two pictures in a hundred, if at all.
 
 # %% [markdown]
 # ## 9. What came after
 #
-# The slide *VAE results* shows faces of 2020 that no camera took. The model is **NVAE** (Vahdat and Kautz):
-# the same loss, with some thirty layers of latent codes and with convolutions. **VQ-VAE** (van den Oord et
-# al. 2017) takes its codes from a finite list, and a second model learns how they are distributed. **Latent diffusion** (Rombach et al. 2022), which *Stable Diffusion* is built on,
-# learns the distribution of an autoencoder's codes by removing noise step by step. And diffusion can itself
-# be read as a variational autoencoder whose encoder is fixed and only adds noise (Ho et al. 2020). So "*Stable
-# Diffusion* and *DALL-E* work on … *variational autoencoders*", as the slide says, is true of a part of them.
+# The slide *VAE results* shows faces of 2020 that no camera took. The model is **NVAE** (Vahdat and
+# Kautz): the same loss, with some thirty layers of latent codes and with convolutions. **VQ-VAE** (van
+# den Oord et al. 2017) takes its codes from a finite list, and a second model learns how they are
+# distributed. **Latent diffusion** (Rombach et al. 2022), which *Stable Diffusion* is built on, learns
+# the distribution of an autoencoder's codes by removing noise step by step. And diffusion can itself be
+# read as a variational autoencoder whose encoder is fixed and only adds noise (Ho et al. 2020). So
+# "*Stable Diffusion* and *DALL-E* work on … *variational autoencoders*", as the slide says, is true of
+# a part of them.
 #
 # ## 10. Further: which likelihood?
 #
@@ -808,14 +825,14 @@ for model, d in ((vae_10, 10), (wide, 50)):
 #
 # $$-\log p(X|z) = \frac{1}{2\sigma^2}\sum_{j=1}^D (x_j - m_j)^2 + D\log\big(\sigma\sqrt{2\pi}\big).$$
 #
-# *Squared error + KL* means $\sigma^2 = \tfrac12$, whether it is said or not; with 1000 × the *mean* over
-# pixels, as often seen, it is $D/2000$. Neither asks the data. But $\sigma$ can be learnt, as one more
-# weight.
+# *Squared error + KL* means $\sigma^2 = \tfrac12$, whether it is said or not; with 1000 × the *mean*
+# over pixels, as often seen, it is $D/2000$. Neither asks the data. But $\sigma$ can be learnt, as one
+# more weight.
 #
 # ### Exercise 6: 1000 × MSE
 #
-# A published notebook minimises `weight * mean_squared_error + KL` for pictures of `D` pixels and calls it
-# a negative ELBO. Which $\sigma$ does it assume?
+# A published notebook minimises `weight * mean_squared_error + KL` for pictures of `D` pixels and calls
+# it a negative ELBO. Which $\sigma$ does it assume?
 
 
 # %%
@@ -826,8 +843,8 @@ exercises.q6.check(assumed_sigma)
 # exercises.q6.hint()  # and .solution()
 
 # %% [markdown]
-# **Predict.** The small pictures have $D = 64$ pixels with grey levels from 0 to 1. What becomes of a model
-# that takes $\sigma^2 = \tfrac12$ for granted?
+# **Predict.** The small pictures have $D = 64$ pixels with grey levels from 0 to 1. What becomes of a
+# model that takes $\sigma^2 = \tfrac12$ for granted?
 
 
 # %%
@@ -889,13 +906,14 @@ print(f"eigenvalues above 1/2: {len(ratios)}; what they would save together: "
 # %% [markdown]
 # With more noise assumed than there is, little is worth coding. In the linear model of section 7 a
 # component with the eigenvalue $\lambda > \sigma^2$ saves $\tfrac12(\lambda/\sigma^2 - 1 -
-# \log(\lambda/\sigma^2))$ nats, others nothing. The last line shows how little that is here: the network
-# collapses, and its error is that of the average picture. The factor 1000 happens to come nearer the learnt
-# $\sigma$ for 64 pixels; for 784 it would not. (A density can exceed 1: that is why $-$ELBO may be negative.)
+# \log(\lambda/\sigma^2))$ nats, others nothing. The last line shows how little that is here: the
+# network collapses, and its error is that of the average picture. The factor 1000 happens to come
+# nearer the learnt $\sigma$ for 64 pixels; for 784 it would not. (A density can exceed 1: that is why
+# $-$ELBO may be negative.)
 #
-# **Cross-entropy on grey pixels.** The other habit keeps the Bernoulli loss, $-x\log p - (1-x)\log(1-p)$,
-# with grey $x$. But if $e^{-\text{loss}} = p^x (1-p)^{1-x}$ is a density of $x$, it must integrate to 1
-# over $x$ from 0 to 1. Does it?
+# **Cross-entropy on grey pixels.** The other habit keeps the Bernoulli loss, $-x\log p -
+# (1-x)\log(1-p)$, with grey $x$. But if $e^{-\text{loss}} = p^x (1-p)^{1-x}$ is a density of $x$, it
+# must integrate to 1 over $x$ from 0 to 1. Does it?
 
 # %%
 p_ink = np.linspace(0.01, 0.99, 99)  # 0.5 in the middle
@@ -906,22 +924,22 @@ print(f"loss of a perfect copy: {perfect.mean():.0f} nats")
 claims.check("The largest total probability of one pixel is one half", max(mass), 0.5, within=0.001)
 
 # %% [markdown]
-# At most one half for each pixel; for 784 of them at most $2^{-784}$. So this loss is no likelihood, and
-# the sum no ELBO. Even a perfect copy is charged that many nats. (It still gives pretty pictures. For grey
-# levels there is the *continuous Bernoulli* distribution, which divides by the missing mass.)
+# At most one half for each pixel; for 784 of them at most $2^{-784}$. So this loss is no likelihood,
+# and the sum no ELBO. Even a perfect copy is charged that many nats. (It still gives pretty pictures.
+# For grey levels there is the *continuous Bernoulli* distribution, which divides by the missing mass.)
 #
 # ## 11. Further: two gradients, measured
 #
-# **How much is the trick worth?** Section 4 had two ways to a gradient through noise. To compare them we
-# take a case with an exact gradient: the small pictures and a linear
-# decoder, $p(X|z) = \mathcal N(Wz + b, \sigma^2 I)$, with $W$ from PCA. There $\nabla_{z_\mu}\mathbb E_q f
-# = W^\top(X - b - Wz_\mu)/\sigma^2$. We look at $q = \mathcal N(0, I)$: an encoder that has learnt nothing
-# yet. And we help the weaker one. Subtracting a constant from $f$ (a *baseline*) leaves the score-function
+# **How much is the trick worth?** Section 4 had two ways to a gradient through noise. To compare them
+# we take a case with an exact gradient: the small pictures and a linear decoder, $p(X|z) = \mathcal
+# N(Wz + b, \sigma^2 I)$, with $W$ from PCA. There $\nabla_{z_\mu}\mathbb E_q f = W^\top(X - b -
+# Wz_\mu)/\sigma^2$. We look at $q = \mathcal N(0, I)$: an encoder that has learnt nothing yet. And we
+# help the weaker one. Subtracting a constant from $f$ (a *baseline*) leaves the score-function
 # estimator [unbiased](../docs/glossary.md#unbiased), so it gets the best constant, estimated from other
 # draws.
 #
-# **Predict.** Both are right on average. How many times more draws will the score-function estimator need
-# for the same accuracy, with one latent dimension and with 16?
+# **Predict.** Both are right on average. How many times more draws will the score-function estimator
+# need for the same accuracy, with one latent dimension and with 16?
 
 
 # %%
@@ -958,7 +976,8 @@ claim("In 16 latent dimensions the score function needs more draws than the tric
       mean, se=mean * sem(factors[:, -1]), over="20 pictures", above=5, digits=1)  # fmt: skip
 
 # %% [markdown]
-# **What does a tighter bound do to the encoder's gradient?** That of $\mathcal L_k$ is a weighted average,
+# **What does a tighter bound do to the encoder's gradient?** That of $\mathcal L_k$ is a weighted
+# average,
 #
 # $$\begin{aligned}
 # \nabla \log \frac1k\sum_i w_i &= \sum_i \frac{\nabla w_i}{\sum_j w_j} && \text{the chain rule}\\
@@ -966,9 +985,10 @@ claim("In 16 latent dimensions the score function needs more draws than the tric
 # && \nabla w_i = w_i\,\nabla\log w_i .
 # \end{aligned}$$
 #
-# How well can the encoder hear that it is wrong? Suppose that the exact posterior of one code is normal, as in
-# section 7, with the standard deviation $s$, and that $q$ has the right width and lies half of it too high.
-# In units of $s$ the draw lies at $\tfrac12 + \epsilon$ above the posterior's mean, so
+# How well can the encoder hear that it is wrong? Suppose that the exact posterior of one code is
+# normal, as in section 7, with the standard deviation $s$, and that $q$ has the right width and lies
+# half of it too high. In units of $s$ the draw lies at $\tfrac12 + \epsilon$ above the posterior's
+# mean, so
 #
 # $$\begin{aligned}
 # \log w &= \log p(X) + \log p(z|X) - \log q(z|X) && \text{Bayes' rule}\\
@@ -977,9 +997,9 @@ claim("In 16 latent dimensions the score function needs more draws than the tric
 # &= \text{constant} - \tfrac12\epsilon,
 # \end{aligned}$$
 #
-# and its slope by $z_\mu$ is that of $-\tfrac12(\tfrac12 + \epsilon)^2$, which is $-(\tfrac12 + \epsilon)$. The
-# *signal-to-noise ratio* of a gradient is the size of its mean over its standard deviation. With one draw it is
-# one half, exactly.
+# and its slope by $z_\mu$ is that of $-\tfrac12(\tfrac12 + \epsilon)^2$, which is $-(\tfrac12 +
+# \epsilon)$. The *signal-to-noise ratio* of a gradient is the size of its mean over its standard
+# deviation. With one draw it is one half, exactly.
 #
 # **Predict.** What is it with $k = 64$ draws: 4, one half, or less?
 
@@ -1005,9 +1025,10 @@ claim("Signal-to-noise ratio of the encoder's gradient with 64 draws, over that 
       signal_to_noise[64] / signal_to_noise[1], se=0.01, over="40000 repeats", below=0.3)  # fmt: skip
 
 # %% [markdown]
-# With 64 times as many decodings the encoder hears *less*. The noise falls like $1/\sqrt k$, but the gradient
-# itself nearly like $1/k$, since a tight bound hardly depends on $q$. For the *decoder* it is the other way round
-# (Rainforth et al. 2018): one may train it with the tighter bound, and the encoder not.
+# With 64 times as many decodings the encoder hears *less*. The noise falls like $1/\sqrt k$, but the
+# gradient itself nearly like $1/k$, since a tight bound hardly depends on $q$. For the *decoder* it is
+# the other way round (Rainforth et al. 2018): one may train it with the tighter bound, and the encoder
+# not.
 
 # %% [markdown]
 # ## Summary
@@ -1020,9 +1041,9 @@ claim
 
 # %% [markdown]
 # **What to remember**: the loss is reconstruction *plus* KL. Its bound can be held against any rival's
-# likelihood, and four hundred plain tables are a serious rival. The gap is mostly the price of one encoder
-# for all. The next lesson, `var_mod_applications`, puts the latent space to use; [`flows`](flows.ipynb)
-# builds models whose likelihood needs no bound.
+# likelihood, and four hundred plain tables are a serious rival. The gap is mostly the price of one
+# encoder for all. The next lesson, `var_mod_applications`, puts the latent space to use;
+# [`flows`](flows.ipynb) builds models whose likelihood needs no bound.
 #
 # ### Further reading
 #
@@ -1050,8 +1071,8 @@ claim
 # %% [markdown]
 # ## Further: all of MNIST
 #
-# The network with ten latent dimensions on the 60,000 training pictures of the full data set, a download
-# of 11 MB. This page is stored without its outputs: run it to see them.
+# The network with ten latent dimensions on the 60,000 training pictures of the full data set, a
+# download of 11 MB. This page is stored without its outputs: run it to see them.
 #
 # **Predict.** By how much is each network better on pictures it has seen?
 
@@ -1075,5 +1096,5 @@ gain = scores["4,000 pictures"][1] - scores["60,000 pictures"][1]
 claim("With 60,000 training pictures the held-out −ELBO is lower by", gain, above=3, unit="nats")
 
 # %% [markdown]
-# Published figures for MNIST use other binarisations (each pixel drawn with its grey level as probability),
-# other networks and hundreds of epochs. They cannot be compared with these.
+# Published figures for MNIST use other binarisations (each pixel drawn with its grey level as
+# probability), other networks and hundreds of epochs. They cannot be compared with these.

@@ -185,8 +185,7 @@ claims.check("The closed form is TensorFlow Probability's KL", ours / theirs, 1,
 # "The loss function is usually a Kullback-Leibler loss", says a slide of *Machine Learning for
 # Astrophysics*. Suppose the loss were the KL term *alone*. Which $z_\mu$ and $z_\sigma$ would the
 # encoder give to every picture? (One number each, since all dimensions are alike.) And in one
-# dimension, what is the derivative of the KL by $z_\sigma$ at $z_\mu = 0$, $z_\sigma = 2$? (Code with
-# the sign of the logarithm wrong has been published. The solution tells where that leads.)
+# dimension, what is the derivative of the KL by $z_\sigma$ at $z_\mu = 0$, $z_\sigma = 2$?
 
 # %%
 z_mu_best, z_sigma_best, derivative_at_2 = ..., ..., ...
@@ -219,7 +218,7 @@ exercises.q2.check(sample)
 # Now the whole model: two networks with two hidden layers each, one line for the draw, one for the KL.
 # Keras adds what goes through `add_loss` to the reconstruction loss. The encoder's second output is
 # $\log z_\sigma$, which may be any number. In training it sees only nine pixels in ten
-# ([dropout](../docs/glossary.md#dropout)), or with so few pictures it would learn their codes by heart.
+# ([dropout](../docs/glossary.md#dropout)).
 # `beta` is 1 until section 6.
 
 
@@ -275,8 +274,7 @@ vae_seconds = time.perf_counter() - start  # read by `make bench`, as are vae_ro
 
 # %% [markdown]
 # Did it learn? The two terms of the ELBO together are the average over draws of $\log w = \log p(X|z) +
-# \log p(z) - \log q(z|X)$. So we can compute it a second time, without the closed form of the KL. Keep
-# an eye on $w$: section 5 needs it.
+# \log p(z) - \log q(z|X)$. So we can compute it a second time, without the closed form of the KL.
 #
 # **Predict.** Will $-$ELBO beat the table? And the mixture of 400 tables?
 
@@ -490,7 +488,7 @@ claim("Amortisation's share of the gap is", share, se=error, over=f"100 {IMAGES}
 # "I compute `np.log(np.mean(np.exp(log_w)))` and get minus infinity." Write $\log\frac1k\sum_i w_i$ for
 # each picture, from `log_w` of shape `(k, N)`, with NumPy or SciPy. There is more than one trap in
 # that line.
-# The next cell uses what you are asked for.
+#
 
 
 # %%
@@ -536,7 +534,7 @@ claim("With k = 1000 draws the bound of the median picture misses log p(X) by",
 # bounds nothing; above 1 it is a looser bound.)
 #
 # We offer a smaller network fifty latent dimensions, and train it three times from the same first
-# weights, with $\beta$ from 0 (KL switched off) to 4. The trainings are short.
+# weights, with $\beta$ from 0 (KL switched off) to 4.
 #
 # **How many dimensions are used?** The KL is a sum over dimensions, and the share of $z_j$, averaged
 # over pictures, is an upper bound of what $z_j$ tells of the picture (their [mutual
@@ -596,9 +594,8 @@ claim("Of all β tried, β = 1 gives the lowest −ELBO; the next best is higher
 # draws the line. With $\beta = 4$ both counts are lower.
 #
 # Collapse has two causes, and neither count tells one from the other: this choice, and training that
-# gave up too early. (It may have here: ten dimensions, trained for longer, reach far less than this
-# $-$ELBO in section 8.) A dimension that says nothing yet gets hardly any gradient. (That is why
-# training starts gently, and why some let $\beta$ grow from 0.)
+# gave up too early. (Section 8's ten dimensions, trained for longer, reach a far lower $-$ELBO.) A
+# dimension that says nothing yet gets hardly any gradient.
 #
 # ### Exercise 4: the KL counted twice
 #

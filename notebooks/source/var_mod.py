@@ -586,7 +586,7 @@ claim("Of all β tried, β = 1 gives the lowest −ELBO; the next best is higher
 # %% [markdown]
 # With the **KL switched off** the model is an autoencoder: it copies well, and its codes spread far
 # from the prior, so that a draw from $p(z)$ seldom hits. With $\beta = 4$ the codes of different
-# pictures are much more alike, as in exercise 1, and $-$ELBO is on its way back to the table's. In
+# pictures are much more alike, and $-$ELBO is on its way back to the table's. In
 # between, each dimension must save more nats of reconstruction than it costs in KL.
 #
 # The second count is far higher than the first. So few dimensions are quite off, and many say next to

@@ -21,9 +21,13 @@ TEXTS = {
     "posteriors": "Two held-out digits, each with its exact posterior over the two latent "
     "dimensions in blue and the encoder's q as orange ellipses. At the median gap the two overlap "
     "but do not agree; at the largest gap q misses the posterior altogether.",
-    "terms": "Upper row: nine held-out digits reconstructed with three values of beta, sharp at "
-    "beta 0 and blurred to nearly one average picture at 4. Lower row: pictures drawn from the "
-    "prior: scribbles at beta 0, digits or parts of digits at beta 1, a blur at 4.",
+    "shares": "The KL of each of fifty dimensions, in order of size, on a logarithmic scale. With "
+    "beta 0 all are large. With beta 1 and five passes they fall gently through the line at 0.1 "
+    "nats; with thirty passes, and with beta 4, a few stand far above the line and the rest far "
+    "below.",
+    "terms": "Upper row: nine held-out digits reconstructed by the four networks, sharp at beta 0 "
+    "and blurred at beta 4 or after five passes. Lower row: pictures drawn from the prior: "
+    "scribbles at beta 0, digits or parts of digits at beta 1, blurs at 4 and after five passes.",
     "drawn": "Five rows of pictures that five samplers draw. From the prior of the variational "
     "autoencoder, and from a plain one with a normal distribution, some are digits and some are "
     "blots or scribbles; with a mixture of normals most are digits; the tables are smooth digits.",
@@ -250,3 +254,21 @@ def draw_looks(looks: dict[str, dict[str, np.ndarray]]) -> None:
         column[0].set_title(name)
     for ax, row in zip(axes[:, 0], rows, strict=True):
         ax.set_ylabel(row)
+
+
+def draw_shares(shares: dict[str, np.ndarray], line: float) -> None:
+    """Draw the KL of each latent dimension, in nats, for each network.
+
+    Parameters
+    ----------
+    shares : dict of str to array, shape (d,)
+        Above 0, the largest first, by the network's name.
+    line : float
+        Dimensions above it count as used.
+    """
+    _, ax = plt.subplots(figsize=(8, 3.4))
+    for name, kl in shares.items():
+        ax.semilogy(np.arange(1, len(kl) + 1), kl, ".-", label=name)
+    ax.axhline(line, color="gray", linestyle="--")
+    ax.set(xlabel="latent dimension, the largest first", ylabel="KL in nats", ylim=(1e-4, None))
+    ax.legend()

@@ -108,6 +108,18 @@ def test_looks_are_drawn_in_their_column_and_row():
     plt.close("all")
 
 
+def test_shares_are_drawn_by_size_with_the_line():
+    lesson.draw_shares({"one": np.array([2, 1, 0.01]), "two": np.array([0.5, 0.2, 0.1])}, line=0.1)
+    ax = plt.gca()
+    one, two, line = ax.get_lines()
+    assert_allclose(one.get_xydata(), [(1, 2), (2, 1), (3, 0.01)])
+    assert_allclose(two.get_ydata(), [0.5, 0.2, 0.1])
+    assert_allclose(line.get_ydata(), 0.1)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["one", "two"]
+    assert ax.get_yscale() == "log"
+    plt.close("all")
+
+
 def test_rows_are_named():
     x = np.random.default_rng(0).random((5, 784))
     lesson.draw_rows({"a": x, "b": 1 - x}, columns=5)

@@ -17,7 +17,7 @@
 # | **Slides** | Lecture 4, *Variational Autoencoder*; *Bayesian Neural Networks and VAE*, from *From AE to Variational Autoencoders*; *Neural Computation Revision, Part 2*, *Variational AutoEncoders*; *Machine Learning for Astrophysics*, the last slides |
 # | **You will be able to** | derive the loss of a variational autoencoder; say why its noise needs the reparametrisation trick; measure how far its bound lies below the truth, and why; judge what it draws; spot six common mistakes |
 # | **You need** | the lesson [`autoencoders`](autoencoders.ipynb); the normal distribution and Bayes' rule |
-# | **Time** | 90 minutes, and 25 more for what is marked *further* |
+# | **Time** | 90 minutes, and 35 more for what is marked *further* |
 
 # %% tags=["nbval-ignore-output"]
 import course_utils
@@ -102,9 +102,10 @@ print(f"table: {table_nll.mean():.1f} nats; {TABLES} tables: {mixture_nll.mean()
 # more probable.) The mixture shows the way: one hidden choice that all pixels share is worth many nats.
 # A *code* $z$ of a few numbers may be a richer choice than one table out of 400.
 #
-# **One rule.** What can be set in these models and in the VAEs of sections 3 and 8 was chosen by the
-# loss of 500 of the 4,000 *training* pictures, with the other 3,500 to learn from. The 1,000 held-out
-# pictures only judge. (For the mixture, 200 tables were worse, and 600 no better.)
+# **One rule.** What can be set in these models, in the VAEs of sections 3 and 8 and in the regressions of
+# section 8 was chosen by the loss of 500 of the 4,000 *training* pictures, with the other 3,500 to learn
+# from. The 1,000 held-out pictures only judge. (For the mixture, 200 tables were worse, and 600 no
+# better.)
 #
 # ## 2. The model and its loss
 #
@@ -304,7 +305,8 @@ loss = ops.mean(reconstruction_loss(x_test, vae(x_test))) + sum(vae.losses)  # o
 claims.check("The loss that is trained is the mean of −log w", loss, vae_nelbo.mean(), within=0.7)
 
 # %% [markdown]
-# ("±" is the standard error over the held-out pictures, for this one trained network.) It is far ahead
+# ("±" is the standard error over the held-out pictures, for this one trained network; another one may
+# differ by more.) It is far ahead
 # of the table, and behind the mixture. Is that the model's fault, or only the bound's? Section 5 will
 # tell.
 #
@@ -353,7 +355,7 @@ explorers.latent_pad(decode_pictures, codes, y_test)
 #   and $\nabla\,\mathbb E_q f = \mathbb E_\epsilon\left[\nabla f(z_\mu + z_\sigma\epsilon)\right]$ for
 #   an $f$ with a derivative. Our model does this.
 #
-# Both are right on average. Section 11 counts how many more draws the first one needs for the
+# Both are right on average. Section 12 counts how many more draws the first one needs for the
 # same accuracy.
 #
 # *Learned: noise that comes in from outside lets the gradient through.*
@@ -528,8 +530,9 @@ claim("With k = 1000 draws the bound of the median picture misses log p(X) by",
 # agree. Where $q$ looks in the wrong place it would take far more.
 #
 # **Then why not train with $\mathcal L_{64}$?** A tighter bound can be a worse teacher (Rainforth et
-# al. 2018) if one takes its gradient as it comes. $\log p(X)$ does not depend on $q$ at all: the nearer a bound comes to it, the less is left
-# for the encoder to learn from, while the draws still scatter (section 11).
+# al. 2018), if one takes its gradient as it comes. $\log p(X)$ does not depend on $q$ at all: the nearer
+# a bound comes to it, the less is left for the encoder to learn from, while the draws still scatter
+# (section 12).
 #
 # *Learned: the gap of a bound can be measured. Here, in two dimensions, nearly all of it is the price of
 # one encoder for all pictures. The ELBO compares models honestly only as far as their gaps are alike.*
@@ -811,10 +814,24 @@ for name, bounds in (("VAE, prior", {"above": 0.6, "below": 1.6}), ("tables", {"
 #
 # *Learned: a better likelihood is not a better draw. Ask of every yardstick which cheap rival would win
 # it.*
+
+# %% [markdown]
+# ## 9. What came after
 #
-# **Half-way.** A straight path between two codes passes nearer to zero than its ends, where draws from
-# the prior are rare, the more so the more dimensions there are. A *spherical* path goes along an arc
-# and keeps the length of its ends (`lesson.spherical`).
+# The slide *VAE results* shows faces of 2020 that no camera took. The model is **NVAE** (Vahdat and
+# Kautz): the same loss, with some thirty layers of latent codes and with convolutions. **VQ-VAE** (van
+# den Oord et al. 2017) takes its codes from a finite list, and a second model learns how they are
+# distributed. **Latent diffusion** (Rombach et al. 2022), which *Stable Diffusion* is built on, learns
+# the distribution of an autoencoder's codes by removing noise step by step. And diffusion can itself be
+# read as a variational autoencoder whose encoder is fixed and only adds noise (Ho et al. 2020). So
+# "*Stable Diffusion* and *DALL-E* work on … *variational autoencoders*", as the slide says, is true of
+# a part of them.
+#
+# ## 10. Further: half-way between two codes
+#
+# A straight path between two codes passes nearer to zero than its ends, where draws from the prior are
+# rare, the more so the more dimensions there are. A *spherical* path goes along an arc and keeps the
+# length of its ends (`lesson.spherical`).
 #
 # ### Exercise 5: half-way
 #
@@ -831,7 +848,8 @@ exercises.q5.check(half_way_length)
 
 # %% [markdown]
 # **Predict.** Are the pictures in the middle better on the spherical path? In 10 dimensions? In 50?
-# (That is the network with $\beta = 1$ from section 6.)
+# (That is the network with $\beta = 1$ from section 6. It uses only a few of them. The yardstick is that
+# of section 8.)
 
 # %% tags=["atol=0.02"]
 wide.set_weights(trained["β = 1"])
@@ -847,20 +865,8 @@ for model, d in ((vae_10, 10), (wide, 50)):
 # %% [markdown]
 # By this yardstick the arc is better by one or two pictures in a hundred. (± is over pairs of codes, for
 # one network each.)
-
-# %% [markdown]
-# ## 9. What came after
 #
-# The slide *VAE results* shows faces of 2020 that no camera took. The model is **NVAE** (Vahdat and
-# Kautz): the same loss, with some thirty layers of latent codes and with convolutions. **VQ-VAE** (van
-# den Oord et al. 2017) takes its codes from a finite list, and a second model learns how they are
-# distributed. **Latent diffusion** (Rombach et al. 2022), which *Stable Diffusion* is built on, learns
-# the distribution of an autoencoder's codes by removing noise step by step. And diffusion can itself be
-# read as a variational autoencoder whose encoder is fixed and only adds noise (Ho et al. 2020). So
-# "*Stable Diffusion* and *DALL-E* work on … *variational autoencoders*", as the slide says, is true of
-# a part of them.
-#
-# ## 10. Further: which likelihood?
+# ## 11. Further: which likelihood?
 #
 # Grey pixels need another likelihood, and here much published code goes astray, in two ways.
 #
@@ -971,7 +977,7 @@ claims.check("The largest total probability of one pixel is one half", max(mass)
 # and the sum no ELBO. Even a perfect copy is charged that many nats. (It still gives pretty pictures.
 # For grey levels there is the *continuous Bernoulli* distribution, which divides by the missing mass.)
 #
-# ## 11. Further: two gradients, measured
+# ## 12. Further: two gradients, measured
 #
 # **How much is the trick worth?** Section 4 had two ways to a gradient through noise. To compare them
 # we take a case with an exact gradient: the small pictures and a linear decoder, $p(X|z) = \mathcal
@@ -1100,7 +1106,7 @@ claim
 # * Y. Burda, R. Grosse, R. Salakhutdinov: *Importance Weighted Autoencoders*, ICLR 2016. Section 5.
 # * T. Rainforth et al.: *Tighter Variational
 #   Bounds Are Not Necessarily Better*, ICML 2018, and G. Tucker, D. Lawson, S. Gu, C. J. Maddison: *Doubly
-#   Reparameterized Gradient Estimators for Monte Carlo Objectives*, ICLR 2019. Section 11.
+#   Reparameterized Gradient Estimators for Monte Carlo Objectives*, ICLR 2019. Section 12.
 # * M. E. Tipping, C. M. Bishop: *Probabilistic Principal Component Analysis*, Journal of the Royal
 #   Statistical Society B 61, 1999, and J. Lucas, G. Tucker, R. Grosse, M. Norouzi: *Don't Blame the ELBO! A
 #   Linear VAE Perspective on Posterior Collapse*, NeurIPS 2019. Sections 6 and 7.
@@ -1112,7 +1118,7 @@ claim
 #   Abbeel: *Denoising Diffusion Probabilistic Models*, NeurIPS 2020; R. Rombach, A. Blattmann, D. Lorenz,
 #   P. Esser, B. Ommer: *High-Resolution Image Synthesis with Latent Diffusion Models*, CVPR 2022.
 # * G. Loaiza-Ganem, J. P. Cunningham: *The Continuous Bernoulli: Fixing a Pervasive Error in Variational
-#   Autoencoders*, NeurIPS 2019. Section 10.
+#   Autoencoders*, NeurIPS 2019. Section 11.
 
 # %% [markdown]
 # ## Further: all of MNIST

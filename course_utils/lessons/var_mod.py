@@ -23,7 +23,7 @@ TEXTS = {
     "but do not agree; at the largest gap q misses the posterior altogether.",
     "shares": "The KL of each of fifty dimensions, in order of size, on a logarithmic scale. With "
     "beta 0 all are large. With beta 1 and five passes they fall gently through the line at 0.1 "
-    "nats; with thirty passes, and with beta 4, a few stand far above the line and the rest far "
+    "nats; with 25 passes, and with beta 4, a few stand far above the line and the rest far "
     "below.",
     "terms": "Upper row: nine held-out digits reconstructed by the four networks, sharp at beta 0 "
     "and blurred at beta 4 or after five passes. Lower row: pictures drawn from the prior: "

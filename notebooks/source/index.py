@@ -40,7 +40,7 @@
 # | 8 | [transfer_learning](transfer_learning.ipynb) | When are somebody else's weights worth having? | 6 | ASTRO | 90 + 10 |
 # | 9 | `recurrent` | How does a network remember what came before? | 1 | NC | planned |
 # | 10 | [autoencoders](autoencoders.ipynb) | What is worth keeping of a picture? | 1 | BNN, NC, ASTRO | 110 + 5 |
-# | 11 | [var_mod](var_mod.ipynb) | How probable is a picture, and where do new ones come from? | 10 | L4, BNN, NC, ASTRO | 90 + 25 |
+# | 11 | [var_mod](var_mod.ipynb) | How probable is a picture, and where do new ones come from? | 10 | L4, BNN, NC, ASTRO | 90 + 35 |
 # | 12 | `var_mod_applications` | What can one model that generates do, and who does each job better without it? | 11 | BNN, NC | planned |
 # | 13 | `gan` | Without a likelihood, how do we know that it is right? | 11 | NC | planned |
 # | 14 | [bayesian_neural_networks_wine](bayesian_neural_networks_wine.ipynb) | How much does a network not know, and does it know where? | 2 | L4, BNN, ASTRO | 90 + 75 |

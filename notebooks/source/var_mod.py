@@ -716,6 +716,8 @@ in_turn = keras.layers.Dense(
     784, kernel_initializer="zeros", kernel_regularizer=keras.regularizers.L2(0.001),
     kernel_constraint=lambda kernel: kernel * earlier)  # fmt: skip
 train(keras.Sequential([in_turn]), 10, rate=0.4, batch=200)
+seen_by_none = np.tril(in_turn.get_weights()[0])
+claims.check("No pixel sees itself or a later one", seen_by_none, 0, within=1e-9)
 in_turn_nll = ops.convert_to_numpy(reconstruction_loss(x_test, in_turn(x_test)))
 tighter = exercises.q3.answer(weights_10)  # with k = DRAWS, nearer to log p(X) than the ELBO
 print(f"-log p(X): pixels in turn {in_turn_nll.mean():.1f}, VAE at most {-tighter.mean():.1f} nats")
@@ -766,7 +768,8 @@ def distance(x):  # black or white pixels in which the nearest training picture 
 
 
 def fitted(codes, normals):  # a thousand draws from a mixture of normals
-    mixture = GaussianMixture(normals, random_state=SEED, reg_covar=1e-3).fit(codes)
+    mixture = GaussianMixture(normals, random_state=SEED, reg_covar=1e-3)
+    mixture.fit(np.float64(codes))
     return rng.permutation(mixture.sample(1_000)[0])
 
 

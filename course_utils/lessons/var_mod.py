@@ -23,12 +23,12 @@ TEXTS = {
     "but do not agree; at the largest gap q misses the posterior altogether.",
     "shares": "The KL of each of fifty dimensions, in order of size, on a logarithmic scale. With "
     "beta 0 all are large. With beta 1 and five passes they fall gently through the line at 0.1 "
-    "nats; with 25 passes, and with beta 4, a few stand far above the line and the rest far "
-    "below.",
+    "nats; with 25 passes, and with beta 4, a few stand far above the line and the rest "
+    "drop below it.",
     "terms": "Upper row: nine held-out digits reconstructed by the four networks, sharp at beta 0 "
     "and blurred at beta 4, more so after five passes. Lower row: pictures drawn from the prior: "
-    "smudges at beta 0, digits or parts of digits at beta 1, soft digits at 4, and blurs that all "
-    "look alike after five passes.",
+    "smudges at beta 0, digits or parts of digits at beta 1, soft digits at 4, and blurs after "
+    "five passes.",
     "drawn": "Five rows of pictures that five samplers draw. From the prior of the variational "
     "autoencoder, and from a plain one with a normal distribution, some are digits and some are "
     "blots or scribbles; with a mixture of normals most are digits; the tables are smooth digits.",

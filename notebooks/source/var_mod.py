@@ -728,9 +728,8 @@ claim("Logistic regressions of the pixels in turn beat the VAE's tighter bound b
 # (On the 500 pictures that choose, twice as many passes were a little better still. The VAE's exact
 # $\log p(X)$ lies above the bound, we do not know by how much.) So the best likelihood is no reason to
 # train a VAE. What it has, and the regressions lack, is the *code*: ten numbers that stand for the
-# picture. And it draws all pixels at once, where they must be drawn one after the other, 784 times. (A
-# model that goes pixel by pixel is called *autoregressive*. The next lesson, `var_mod_applications`, has
-# another one.)
+# picture. And it draws all pixels at once, where they must be drawn one after the other, 784 times. (The
+# next lesson, `var_mod_applications`, has another model that goes pixel by pixel.)
 #
 # Now new pictures: draw $z$ from the prior and decode. The last lesson did this with a plain
 # autoencoder, whose codes left holes where no picture was. Are there fewer holes here? The yardstick is

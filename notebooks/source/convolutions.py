@@ -848,8 +848,8 @@ claims.check("Min–max is undone by a product and a sum", undone / 128, grey / 
 # %% [markdown]
 # Did you expect the grey levels to fail as they came? They learn, too, at this rate and in these few steps.
 # Min–max and tanh fall behind the z-scores. Min–max and the z-score are a product and a sum, which the first
-# layer could learn just as well (all but at the border, where zeros come in). So they do not change which functions the
-# network can learn. They change how fast it trains, and with another rate or more steps the order may change.
+# layer could learn just as well (all but at the border, where zeros come in). So they do not change which
+# functions the network can learn. They change how fast it trains, and with another rate or more steps the order may change.
 # One rule holds for all of them: take constants such as mean and range from the training signals alone.
 #
 # ## 10. Further: digits that are moved

@@ -736,10 +736,10 @@ claim("On this run's test digits, the best of our networks exceeds the nearest t
 # %% [markdown]
 # With **patience** (at a constant rate), or with **Adam** (best at the lowest of its rates), the plain
 # network still ends more than twice as high as the residual one. **The identity start** more than halves
-# its loss, for nothing. So a part of the trouble is how a plain network *begins*. We tried one strength of it. With finer starts, plain
-# networks of 10,000 layers have been trained (Xiao et al. 2018). **Without normalisation**, and with
-# branches that are silent at the start, the residual network ends below the plain one in every stored
-# seed. But it comes no nearer than the identity start, and ends far above its twin with normalisation:
+# its loss, for nothing. So a part of the trouble is how a plain network *begins*. We tried one strength of it.
+# With finer starts, plain networks of 10,000 layers have been trained (Xiao et al. 2018). **Without
+# normalisation**, and with branches that are silent at the start, the residual network ends below the
+# plain one in every stored seed. But it comes no nearer than the identity start, and ends far above its twin with normalisation:
 # here it needs it. On test digits **8 plain layers** are ahead of 56 residual ones. Naming each digit after
 # the **nearest** training digit falls at most three in a hundred behind the best of our networks, and
 # here it is ahead. Why the plain network fails remains open here.
@@ -820,7 +820,7 @@ print(f"not explained by the edges: {left_over['value']:.1f} ± {left_over['se']
 
 # %% [markdown]
 # Less. What is left has the sign of the drift of *most* networks (section 1 of
-# `training_deep_networks`), which the mirrored edges show too.
+# `training_deep_networks`).
 #
 # **The explosion.** `training_deep_networks` (section 7) gives a reason why it might not last. Behind
 # a normalisation a huge gradient makes a kernel long, and a long kernel has a small gradient.

@@ -579,9 +579,10 @@ for given, whose, least in (("all scatter, new", "your", 0.02), ("all scatter, o
           above=least, digits=3)  # fmt: skip
 
 # %% [markdown]
-# The scatter of the old signals comes close without their labels, too. That of your own brings nothing, although it has as many settings: they differ
-# because they are disturbed *and* because they are of five kinds, and it evens out both. *Learned: what travels
-# from old kinds to new ones is also knowledge of which differences do not matter.*
+# The scatter of the old signals comes close without their labels, too. That of all your own brings nothing,
+# although it has as many settings: your signals differ because they are disturbed *and* because they are of five
+# kinds, and it evens out both. *Learned: what travels from old kinds to new ones is also knowledge of which
+# differences do not matter.*
 #
 # ## 7. The slides' three conditions
 #
